@@ -1,0 +1,4 @@
+import type { Operator } from './operator.ts';
+
+/** Convolutions. */
+export const CONV: readonly Operator[] = [];

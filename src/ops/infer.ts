@@ -1,0 +1,257 @@
+import type { DType } from '../core/dtype.ts';
+import { dtypeInfo } from '../core/dtype.ts';
+import { ShapeError } from '../core/errors.ts';
+import type { Tensor } from '../core/tensor.ts';
+import {
+  type FunctionDefinition,
+  type Graph,
+  type Node,
+  normalizeDomain,
+  printType,
+  type Shape,
+  type TensorType,
+  tensorType,
+  type Value,
+} from '../ir/index.ts';
+import type { InferContext, Inferred, Known } from './operator.ts';
+import { findOperator } from './table.ts';
+
+/** Tensors with more elements are not followed as known values. */
+const MOST_KNOWN = 4096;
+
+/** Deepest nesting of subgraphs and function calls that is followed. */
+const DEEPEST = 64;
+
+/** How a graph is to be inferred. */
+export interface InferOptions {
+  /** Shapes of graph inputs by name, in place of the declared ones. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  /** Sizes of symbolic dimensions by name, such as `{ batch: 1 }`. */
+  readonly symbols?: Readonly<Record<string, number>>;
+}
+
+/** A node whose outputs could not be inferred, and why. */
+export interface NotInferred {
+  readonly node: Node;
+  readonly why: string;
+}
+
+/** Dtypes, shapes and known elements of a graph's values. */
+export class Inference {
+  readonly #types = new Map<Value, Inferred>();
+  /** Nodes without a rule, or with inputs of which too little is known. */
+  readonly notInferred: NotInferred[] = [];
+
+  /** What is known of a value; null where nothing is. */
+  get(value: Value): Inferred | null {
+    return this.#types.get(value) ?? null;
+  }
+
+  /** The value's tensor type, for `Value.type`. */
+  type(value: Value): TensorType | null {
+    const inferred = this.#types.get(value);
+    return inferred ? tensorType(inferred.dtype, inferred.shape) : null;
+  }
+
+  /** Notes what is known of a value. */
+  set(value: Value, inferred: Inferred | null): void {
+    if (inferred) this.#types.set(value, inferred);
+    else this.#types.delete(value);
+  }
+}
+
+/** What is known of a constant: small integer, boolean and float tensors with their elements. */
+export function inferredOf(tensor: Tensor): Inferred {
+  const { kind, bits } = dtypeInfo(tensor.dtype);
+  const readable = kind !== 'string' && kind !== 'complex' && bits >= 8 && (kind !== 'float' || bits >= 32);
+  const base = { dtype: tensor.dtype, shape: tensor.shape };
+  return readable && tensor.size <= MOST_KNOWN ? { ...base, known: tensor.toNumbers() } : base;
+}
+
+/**
+ * Infers dtype and shape of every value of a graph, and the elements of those that shape arithmetic makes, without running it.
+ * The graph is not changed. Linear in nodes.
+ *
+ * Throws ShapeError where inputs do not fit an operator. Operators without a rule are listed in `notInferred`; their outputs have the
+ * types the file declares, if any.
+ */
+export function inferShapes(graph: Graph, options: InferOptions = {}): Inference {
+  const inference = new Inference();
+  for (const name of Object.keys(options.shapes ?? {})) {
+    if (!graph.inputs.some((input) => input.name === name)) {
+      const names = graph.inputs.map((input) => `'${input.name}'`).join(', ');
+      throw new ShapeError(`Graph '${graph.name}': no input is named '${name}'; its inputs are ${names}`);
+    }
+  }
+  for (const input of graph.inputs) inference.set(input, declared(input, options));
+  inferBody(graph, inference, options, 0);
+  return inference;
+}
+
+/** Writes inferred types into the values of the graph. */
+export function annotateTypes(graph: Graph, inference: Inference): void {
+  for (const value of graph.values) value.type = inference.type(value) ?? value.type;
+}
+
+/** Infers one node from what is known of its inputs; used while a graph is built node by node. */
+export function inferNode(node: Node, inference: Inference, options: InferOptions = {}): void {
+  visit(node, inference, options, 0);
+}
+
+function declared(value: Value, options: InferOptions): Inferred | null {
+  const { type } = value;
+  if (type?.kind !== 'tensor' || type.dtype === null) return null;
+  const given = options.shapes?.[value.name];
+  if (given && type.shape && given.length !== type.shape.length) {
+    throw new ShapeError(
+      `Input '${value.name}': expects ${type.shape.length} dimensions (${printType(type)}), got [${given.join(', ')}]`,
+    );
+  }
+  const shape = given ?? type.shape;
+  if (!shape) return null;
+  const symbols = options.symbols ?? {};
+  return {
+    dtype: type.dtype,
+    shape: shape.map((dim) => (typeof dim === 'string' ? (symbols[dim] ?? dim) : dim)),
+  };
+}
+
+function inferBody(graph: Graph, inference: Inference, options: InferOptions, depth: number): void {
+  for (const value of graph.values) {
+    if (value.initializer) inference.set(value, inferredOf(value.initializer));
+    else if (value.sparseInitializer) {
+      const { values, dims } = value.sparseInitializer;
+      inference.set(value, { dtype: values.dtype, shape: dims });
+    }
+  }
+  for (const node of graph.nodes) visit(node, inference, options, depth);
+}
+
+function visit(node: Node, inference: Inference, options: InferOptions, depth: number): void {
+  const inputs = node.inputs.map((value) => value && inference.get(value));
+  const fail = (why: string): void => {
+    inference.notInferred.push({ node, why });
+    for (const output of node.outputs) if (output) inference.set(output, declared(output, options));
+  };
+  const operator = findOperator(node.domain, node.opType);
+  const body = operator ? undefined : findFunction(node);
+  if (!operator && !body) {
+    fail(`operator ${node.opType} is not in the operator table`);
+    return;
+  }
+  const unknown = node.inputs.findIndex((value, index) => value !== null && inputs[index] === null);
+  if (unknown >= 0) {
+    fail(`nothing is known of its input ${unknown} '${node.inputs[unknown]?.name}'`);
+    return;
+  }
+  if (depth > DEEPEST) {
+    fail(`subgraphs and functions are nested deeper than ${DEEPEST}`);
+    return;
+  }
+
+  const inferSubgraph = (graph: Graph, given: readonly (Inferred | null)[]): (Inferred | null)[] => {
+    graph.inputs.forEach((input, index) => {
+      inference.set(input, given[index] ?? declared(input, options));
+    });
+    inferBody(graph, inference, options, depth + 1);
+    return graph.outputs.map((output) => inference.get(output));
+  };
+  if (body) {
+    const results = inferFunction(body, node, inputs, options, depth);
+    node.outputs.forEach((output, index) => {
+      if (output) inference.set(output, results[index] ?? null);
+    });
+    return;
+  }
+  if (!operator) return;
+  const results = operator.infer(contextOf(node, inputs, inferSubgraph));
+  node.outputs.forEach((output, index) => {
+    if (!output) return;
+    const result = results[index] ?? null;
+    if (result) inference.set(output, limited(result));
+    else {
+      inference.set(output, declared(output, options));
+      inference.notInferred.push({ node, why: `nothing can be said of its output ${index}` });
+    }
+  });
+}
+
+const limited = (inferred: Inferred): Inferred =>
+  inferred.known && inferred.known.length > MOST_KNOWN
+    ? { dtype: inferred.dtype, shape: inferred.shape }
+    : inferred;
+
+function findFunction(node: Node): FunctionDefinition | undefined {
+  const domain = normalizeDomain(node.domain);
+  return node.graph.meta.functions.find(
+    (candidate) =>
+      normalizeDomain(candidate.domain) === domain &&
+      candidate.name === node.opType &&
+      candidate.overload === node.overload,
+  );
+}
+
+/** A call's body sees the call's inputs alone; attributes it refers to are put in by `inlineFunctions` where they matter. */
+function inferFunction(
+  body: FunctionDefinition,
+  node: Node,
+  inputs: readonly (Inferred | null)[],
+  options: InferOptions,
+  depth: number,
+): (Inferred | null)[] {
+  const refersToCall = body.graph.nodes.some((inner) =>
+    [...inner.attributes.values()].some((a) => a.kind === 'reference'),
+  );
+  if (refersToCall) return node.outputs.map(() => null);
+  const inner = new Inference();
+  body.graph.inputs.forEach((input, index) => {
+    inner.set(input, inputs[index] ?? null);
+  });
+  inferBody(body.graph, inner, options, depth + 1);
+  return body.graph.outputs.map((output) => inner.get(output));
+}
+
+function contextOf(
+  node: Node,
+  inputs: readonly (Inferred | null)[],
+  inferSubgraph: InferContext['inferSubgraph'],
+): InferContext {
+  const error = (message: string): ShapeError =>
+    new ShapeError(`${node.label}: ${message}${describeInputs(node, inputs)}`);
+  const known = (index: number): readonly Known[] | undefined => inputs[index]?.known;
+  return {
+    node,
+    opset: node.graph.opset(node.domain),
+    inputs,
+    input(index) {
+      const input = inputs[index];
+      if (input) return input;
+      throw error(`input ${index} is required and missing`);
+    },
+    known,
+    numbers(index) {
+      const elements = known(index);
+      if (!elements) return undefined;
+      const numbers: number[] = [];
+      for (const element of elements) {
+        if (typeof element !== 'number') return undefined;
+        numbers.push(element);
+      }
+      return numbers;
+    },
+    error,
+    inferSubgraph,
+  };
+}
+
+function describeInputs(node: Node, inputs: readonly (Inferred | null)[]): string {
+  const described = node.inputs.flatMap((value, index) => {
+    const input = inputs[index];
+    return value && input ? [`${value.name} ${printType(tensorType(input.dtype, input.shape))}`] : [];
+  });
+  return described.length > 0 ? ` (${described.join('; ')})` : '';
+}
+
+/** The tensor type of dtype and shape as inference writes it. */
+export const inferred = (dtype: DType, shape: Shape, known?: readonly Known[]): Inferred =>
+  known ? { dtype, shape, known } : { dtype, shape };

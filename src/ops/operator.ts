@@ -1,0 +1,155 @@
+import type { DType } from '../core/dtype.ts';
+import type { Dim, Graph, Node, Shape, Value } from '../ir/index.ts';
+import type { GraphBuilder } from './builder.ts';
+
+/** Written in place of a rule an operator does not have, with the reason, which errors and reports quote. */
+export interface Unsupported {
+  readonly unsupported: string;
+}
+
+/** `grad: unsupported('rounding has no useful gradient')` */
+export const unsupported = (why: string): Unsupported => ({ unsupported: why });
+
+/** True where a rule is missing. */
+export const isUnsupported = (rule: object): rule is Unsupported => 'unsupported' in rule;
+
+/**
+ * An element of a value known without running the graph: a number (64-bit integers beyond 2^53 are rounded; booleans are 0 and 1),
+ * or a symbol where it is a dimension whose size is not known, or null where nothing is known of it.
+ */
+export type Known = Dim;
+
+/** What inference knows of a tensor: dtype, shape and, where it follows from constants and shapes, its elements. */
+export interface Inferred {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Elements in row-major order, for small tensors of shape arithmetic. */
+  readonly known?: readonly Known[];
+}
+
+/** What a rule is told of its node. */
+export interface InferContext {
+  readonly node: Node;
+  /** Version of the node's operator domain. */
+  readonly opset: number;
+  /** The inputs; null where one is left out. */
+  readonly inputs: readonly (Inferred | null)[];
+  /** Input `index`. Throws ShapeError that names it where it is left out. */
+  input(index: number): Inferred;
+  /** Known elements of input `index`; undefined where it is left out or not known. */
+  known(index: number): readonly Known[] | undefined;
+  /** Known elements of input `index` that are all numbers; undefined otherwise. */
+  numbers(index: number): readonly number[] | undefined;
+  /** A ShapeError that begins with the node's label: `throw ctx.error('weight expects 32 input channels, got 64')`. */
+  error(message: string): Error;
+  /** Infers a subgraph (a branch of If, a body of Loop) whose inputs have these types; gives its outputs (null: unknown). */
+  inferSubgraph(graph: Graph, inputs: readonly (Inferred | null)[]): (Inferred | null)[];
+}
+
+/** Dtypes and shapes of the outputs out of those of the inputs; null for an output of which nothing can be said. */
+export type InferRule = (ctx: InferContext) => readonly (Inferred | null)[];
+
+/** Ways of counting that have rules of their own; `flops` is twice `macs`. */
+export type Convention = 'macs' | 'thop@0.0.31' | 'thop@0.1.1';
+
+/**
+ * Operations of one application of an operator, by convention. `macs` are multiply-accumulates of contractions (convolutions, linear
+ * layers, matrix products) without bias; the others are what those versions of thop call FLOPs.
+ */
+export type Cost = Readonly<Record<Convention, number>>;
+
+/** What a cost rule is told: inputs and outputs with static shapes. */
+export interface CostContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly inputs: readonly (Inferred | null)[];
+  readonly outputs: readonly (Inferred | null)[];
+}
+
+/** Operations of a node whose shapes are known. */
+export type CostRule = (ctx: CostContext) => Cost;
+
+/** What a gradient rule is told: the node, the gradients of its outputs (null: none flows), and a builder for more nodes. */
+export interface GradContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly builder: GraphBuilder;
+  readonly gradOutputs: readonly (Value | null)[];
+  /** True where the gradient of input `index` is wanted. */
+  needs(index: number): boolean;
+}
+
+/** Builds the gradients of the inputs (null: none) as more graph nodes. */
+export type GradRule = (ctx: GradContext) => readonly (Value | null)[];
+
+/** Labels of channels carried by a value on a bundle of axes: see the design, "labels and rectangles". */
+export interface ChannelLabels {
+  readonly axes: readonly number[];
+  readonly labels: Int32Array;
+}
+
+/** What a channel rule is told, and how it ties labels together. */
+export interface ChannelsContext {
+  readonly node: Node;
+  readonly opset: number;
+  readonly inputs: readonly (ChannelLabels | null)[];
+  /** Labels that can only go together from here on. */
+  merge(a: number, b: number): void;
+  /** Channels that must stay, with the reason for the report. */
+  freeze(labels: Int32Array, why: string): void;
+}
+
+/** Ties the channels of inputs, weights and outputs of a node; gives the labels its outputs carry. */
+export type ChannelsRule = (ctx: ChannelsContext) => readonly (ChannelLabels | null)[];
+
+/** How the axes of a weight are used. */
+export interface WeightLayout {
+  /** Axis of output channels (filters). */
+  readonly output: number;
+  /** Axis of input channels, counted per group; null where the weight has none (depth-only scales). */
+  readonly input: number | null;
+  /** Axes of the kernel window; empty for linear layers. */
+  readonly kernel: readonly number[];
+  readonly groups: number;
+}
+
+/** A parameter or buffer among the inputs of a node. */
+export interface LayerParameter {
+  /** PyTorch's name: `weight`, `bias`, `running_mean`, … */
+  readonly name: string;
+  /** Index of the input that holds it. */
+  readonly input: number;
+  readonly kind: 'parameter' | 'buffer';
+  readonly layout?: WeightLayout;
+}
+
+/** An operator seen as a layer with parameters, for the Module view of a graph. */
+export interface Layer {
+  /** PyTorch's class, such as `Conv2d`. */
+  readonly type: string;
+  readonly parameters: readonly LayerParameter[];
+}
+
+/**
+ * All that is known of an operator, in one place. Every rule must be written, or written off with `unsupported("why")`:
+ * a forgotten one does not compile.
+ */
+export interface Operator {
+  /** `''` for ONNX's own domain. */
+  readonly domain: string;
+  readonly opType: string;
+  /** First and last opset of its domain whose semantics the rules follow. */
+  readonly opsets: readonly [first: number, last: number];
+  /** One sentence for the operator table of the docs. */
+  readonly summary: string;
+  /** Input that holds a target shape or sizes as data (`Reshape`: 1), where there is one. */
+  readonly shapeInput?: number;
+  /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
+  readonly nondeterministic?: boolean;
+  readonly infer: InferRule;
+  readonly cost: CostRule | Unsupported;
+  readonly grad: GradRule | Unsupported;
+  readonly channels: ChannelsRule | Unsupported;
+  /** The layer a node is, where it has parameters; null where this node is none. */
+  readonly layer: ((node: Node) => Layer | null) | null;
+}
