@@ -1,0 +1,4 @@
+import type { Operator } from './operator.ts';
+
+/** Activations. */
+export const ACTIVATION: readonly Operator[] = [];

@@ -1,0 +1,4 @@
+import type { Operator } from './operator.ts';
+
+/** Operators of onnxruntime's own domains. */
+export const CONTRIB: readonly Operator[] = [];

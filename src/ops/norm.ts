@@ -1,0 +1,4 @@
+import type { Operator } from './operator.ts';
+
+/** Normalizations. */
+export const NORM: readonly Operator[] = [];

@@ -1,0 +1,4 @@
+import type { Operator } from './operator.ts';
+
+/** Pooling. */
+export const POOL: readonly Operator[] = [];
