@@ -1,0 +1,53 @@
+import { StateDictError } from '../core/errors.ts';
+import { fromFloat32, toFloat32 } from '../core/float16.ts';
+import type { Tensor } from '../core/tensor.ts';
+
+/** Tensors by name, as files hold them and modules give them. */
+export type StateDict = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
+
+const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
+const size = (tensor: Tensor): string => `[${tensor.shape.join(', ')}]`;
+
+/**
+ * Copies the elements of `dict` into the tensors of `own`, by name. Checks everything first: throws StateDictError with PyTorch's
+ * `load_state_dict` sentences, and has changed nothing then.
+ */
+export function loadInto(
+  typeName: string,
+  own: ReadonlyMap<string, Tensor>,
+  dict: StateDict,
+  strict: boolean,
+): { missingKeys: readonly string[]; unexpectedKeys: readonly string[] } {
+  const given = new Map<string, Tensor>(dict instanceof Map ? dict : Object.entries(dict));
+  const missingKeys = [...own.keys()].filter((name) => !given.has(name));
+  const unexpectedKeys = [...given.keys()].filter((name) => !own.has(name));
+  const problems: string[] = [];
+  if (strict && unexpectedKeys.length > 0)
+    problems.push(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}.`);
+  if (strict && missingKeys.length > 0)
+    problems.push(`Missing key(s) in state_dict: ${quoted(missingKeys)}.`);
+  const copies: [Tensor, Tensor][] = [];
+  for (const [name, tensor] of own) {
+    const source = given.get(name);
+    if (!source) continue;
+    if (size(source) !== size(tensor)) {
+      problems.push(
+        `size mismatch for ${name}: copying a param with shape ${size(source)} from the state dict, the shape in the current model is ${size(tensor)}.`,
+      );
+      continue;
+    }
+    copies.push([
+      tensor,
+      source.dtype === tensor.dtype ? source.clone() : fromFloat32(toFloat32(source), tensor.dtype),
+    ]);
+  }
+  if (problems.length > 0) {
+    throw new StateDictError(
+      `Error(s) in loading state_dict for ${typeName}:\n\t${problems.join('\n\t')}`,
+      missingKeys,
+      unexpectedKeys,
+    );
+  }
+  for (const [tensor, copy] of copies) tensor.setData(copy.data);
+  return { missingKeys, unexpectedKeys };
+}
