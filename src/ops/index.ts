@@ -9,6 +9,7 @@ export {
   type NotInferred,
 } from './infer.ts';
 export {
+  type Alias,
   type Convention,
   type Cost,
   type Inferred,
@@ -19,4 +20,12 @@ export {
   type Unsupported,
   type WeightLayout,
 } from './operator.ts';
+export {
+  allNodes,
+  type ConstantSource,
+  constantSource,
+  type GraphParameter,
+  graphParameters,
+  layerOf,
+} from './parameters.ts';
 export { findOperator, OPERATORS } from './table.ts';

@@ -1,4 +1,5 @@
 import type { DType } from '../core/dtype.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Dim, Graph, Node, Shape, Value } from '../ir/index.ts';
 import type { GraphBuilder } from './builder.ts';
 
@@ -130,6 +131,13 @@ export interface Layer {
   readonly parameters: readonly LayerParameter[];
 }
 
+/** An output that holds the elements of an input, reordered or reshaped but not computed with. */
+export interface Alias {
+  readonly input: number;
+  /** For each axis of the output, the axis of the input that it is; null where it is a new one. */
+  readonly axes: readonly (number | null)[];
+}
+
 /**
  * All that is known of an operator, in one place. Every rule must be written, or written off with `unsupported("why")`:
  * a forgotten one does not compile.
@@ -144,12 +152,18 @@ export interface Operator {
   readonly summary: string;
   /** Input that holds a target shape or sizes as data (`Reshape`: 1), where there is one. */
   readonly shapeInput?: number;
+  /** Inputs that steer the operator (scales, regions, bounds) and are no data it computes with: constants there are no parameters. */
+  readonly steering?: readonly number[];
+  /** The tensor that a node without inputs stands for (`Constant`). */
+  readonly constant?: (node: Node) => Tensor | null;
+  /** Where output 0 is an input in another order or shape (`Identity`, `Transpose`); null where this node is not that. */
+  readonly alias?: (node: Node, inputRank: number) => Alias | null;
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
   readonly infer: InferRule;
   readonly cost: CostRule | Unsupported;
   readonly grad: GradRule | Unsupported;
   readonly channels: ChannelsRule | Unsupported;
-  /** The layer a node is, where it has parameters; null where this node is none. */
-  readonly layer: ((node: Node) => Layer | null) | null;
+  /** The layer a node is, where it has parameters; null where this node is none. `isConstant(i)`: input i is known without running. */
+  readonly layer: ((node: Node, isConstant: (input: number) => boolean) => Layer | null) | null;
 }
