@@ -270,8 +270,10 @@ export class Graph {
 
   /** Removes nodes together, which may read each other. Throws GraphError where another reads them; nothing has changed then. */
   removeNodes(nodes: Iterable<Node>): void {
-    const going = new Set(nodes);
-    for (const node of going) {
+    const outer = new Set(nodes);
+    const going = new Set(outer);
+    for (const node of outer) for (const inner of nodesInside(node)) going.add(inner);
+    for (const node of outer) {
       if (node.graph !== this) throw new GraphError(`${node.label}: is not in graph '${this.name}'`);
       for (const output of node.outputs) {
         const reader = output?.consumers.find((consumer) => !going.has(consumer));
@@ -285,11 +287,9 @@ export class Graph {
           );
       }
     }
-    this.#nodes = this.#nodes.filter((node) => !going.has(node));
-    for (const node of going) {
-      node._detach();
-      for (const output of node.outputs) if (output) this.#values.delete(output.name);
-    }
+    this.#nodes = this.#nodes.filter((node) => !outer.has(node));
+    for (const node of going) node._detach();
+    for (const node of outer) for (const output of node.outputs) if (output) this.#values.delete(output.name);
   }
 
   /** Removes an input or initializer nobody reads. Throws GraphError where it is read or made by a node. */
@@ -444,6 +444,16 @@ export class Graph {
   #checkOutputIndex(index: number): void {
     if (!Number.isInteger(index) || index < 0 || index >= this.#outputs.length) {
       throw new GraphError(`Graph '${this.name}': no output ${index} (it has ${this.#outputs.length})`);
+    }
+  }
+}
+
+/** Every node of a node's subgraphs, at any depth. */
+function* nodesInside(node: Node): Generator<Node> {
+  for (const subgraph of node.subgraphs) {
+    for (const inner of subgraph.nodes) {
+      yield inner;
+      yield* nodesInside(inner);
     }
   }
 }

@@ -1,0 +1,4 @@
+/** Rewrites of whole graphs, each of which keeps what the graph computes. */
+export { liftConstants } from './lift-constants.ts';
+export type { PassResult } from './pass.ts';
+export { removeUnused } from './remove-unused.ts';
