@@ -167,3 +167,6 @@ export interface Operator {
   /** The layer a node is, where it has parameters; null where this node is none. `isConstant(i)`: input i is known without running. */
   readonly layer: ((node: Node, isConstant: (input: number) => boolean) => Layer | null) | null;
 }
+
+/** Newest opset of ONNX's own domain that the rules were checked against. */
+export const LATEST_OPSET = 24;
