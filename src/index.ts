@@ -1,0 +1,35 @@
+/**
+ * Secateur: measures, prunes and exports trained networks.
+ *
+ * Tensors, random numbers and errors are exported by name; every other room as a namespace, which is also an entry point of its own:
+ * `import { nn, prune } from 'secateur'` or `import { Conv2d } from 'secateur/nn'`.
+ */
+export {
+  type DType,
+  type DTypeInfo,
+  dtypeInfo,
+  type TypedArray,
+} from './core/dtype.ts';
+export {
+  ArgumentError,
+  EngineError,
+  FileError,
+  FormatError,
+  type FormatLocation,
+  GraphError,
+  SecateurError,
+  ShapeError,
+  StateDictError,
+  UnsupportedError,
+} from './core/errors.ts';
+export { defaultGenerator, Generator, manualSeed } from './core/random.ts';
+export { type SparseTensor, Tensor, type TensorData } from './core/tensor.ts';
+export * as onnx from './io/index.ts';
+export * as ir from './ir/index.ts';
+export * as models from './models/index.ts';
+export * as nn from './nn/index.ts';
+export * as ops from './ops/index.ts';
+export * as passes from './passes/index.ts';
+export * as profile from './profile/index.ts';
+export * as prune from './prune/index.ts';
+export * as runtime from './runtime/index.ts';
