@@ -117,7 +117,8 @@ export class Tensor {
     const view =
       byteOffset % Type.BYTES_PER_ELEMENT === 0
         ? new Type(buffer as ArrayBuffer, byteOffset, byteLength / Type.BYTES_PER_ELEMENT)
-        : new Type(storage.bytes.slice().buffer as ArrayBuffer);
+        : // Not `slice`: that of Node's Buffer shares memory.
+          new Type(new Uint8Array(storage.bytes).buffer);
     this.#storage = view;
     return view;
   }
@@ -182,7 +183,7 @@ export class Tensor {
     return new Tensor(
       this.dtype,
       this.shape,
-      isBytes(storage) ? { bytes: storage.bytes.slice() } : storage.slice(),
+      isBytes(storage) ? { bytes: new Uint8Array(storage.bytes) } : storage.slice(),
     );
   }
 
