@@ -4,7 +4,7 @@ import { axisOf, inferredWith } from './broadcast.ts';
 import { settle } from './elementwise.ts';
 import { entry } from './entry.ts';
 import { expectFloat } from './expect.ts';
-import { integersHaveNoGradient, notDifferentiable } from './later.ts';
+import { integersHaveNoGradient } from './later.ts';
 import type { InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
 
 /** The dtype an attribute names by its ONNX code, or `fallback`. Throws ShapeError where the code is none. */
@@ -37,15 +37,6 @@ const cast: InferRule = (ctx) => {
 };
 
 const castLike: InferRule = (ctx) => [converted(ctx.input(0), ctx.input(1).dtype)];
-
-/** Same bits, another type: the last axis grows or shrinks where the widths differ. */
-const bitCast: InferRule = (ctx) => {
-  const { dtype, shape } = ctx.input(0);
-  const to = dtypeAttribute(ctx, 'to');
-  if (!to) throw ctx.error("attribute 'to' is required and missing");
-  if (dtypeInfo(to).bits !== dtypeInfo(dtype).bits) throw ctx.error(`${dtype} and ${to} differ in width`);
-  return [{ dtype: to, shape }];
-};
 
 /** Scale and zero point are scalars, vectors along `axis`, or blocks along it. */
 function checkScale(ctx: InferContext, shape: Shape, scale: Shape): void {
@@ -89,9 +80,6 @@ const dynamicQuantize: InferRule = (ctx) => {
 export const CAST: readonly Operator[] = [
   entry('Cast', 6, 'Elements converted to another type.', cast),
   entry('CastLike', 15, "Elements converted to another tensor's type.", castLike),
-  entry('BitCast', 26, 'The same bits read as another type of equal width.', bitCast, {
-    grad: notDifferentiable,
-  }),
   entry('QuantizeLinear', 10, 'round(x / scale) + zero point, limited to the integer type.', quantize),
   entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize),
   entry(

@@ -53,11 +53,9 @@ function foldAll(inputs: readonly Inferred[], shape: Inferred['shape'], fold: Fo
 
 /** Folds two numbers by `onNumbers`, rounded to the dtype, and other pairs by `onDims`. */
 const arithmetic =
-  (onNumbers: (a: number, b: number, integer: boolean) => number, onDims: Fold): Fold =>
+  (onNumbers: (a: number, b: number) => number, onDims: Fold): Fold =>
   (a, b, dtype) =>
-    typeof a === 'number' && typeof b === 'number'
-      ? settle(onNumbers(a, b, isInteger(dtype)), dtype)
-      : onDims(a, b, dtype);
+    typeof a === 'number' && typeof b === 'number' ? settle(onNumbers(a, b), dtype) : onDims(a, b, dtype);
 
 const FOLDS: Readonly<Record<'Add' | 'Sub' | 'Mul' | 'Div' | 'Max' | 'Min', Fold>> = {
   Add: arithmetic((a, b) => a + b, addDims),
