@@ -1,4 +1,5 @@
 import { ShapeError } from '../core/errors.ts';
+import { sizeOf } from '../core/tensor.ts';
 import { staticShape } from '../ir/index.ts';
 import type { Cost, CostContext, CostRule, Inferred } from './operator.ts';
 
@@ -19,10 +20,6 @@ const NOTHING = cost(0);
 
 /** The cost of operators that no convention counts. */
 export const free: CostRule = () => NOTHING;
-
-/** Number of elements of a shape. */
-export const elementCount = (shape: readonly number[]): number =>
-  shape.reduce((product, dim) => product * dim, 1);
 
 /** Shape of input `index`. Throws ShapeError where it is missing or not static. */
 export const inputShape = (ctx: CostContext, index: number): readonly number[] =>
@@ -45,6 +42,6 @@ function sizes(ctx: CostContext, what: string, inferred: Inferred | null | undef
 export const perOutput =
   (thop0031: number, thop011: number): CostRule =>
   (ctx) => {
-    const elements = elementCount(outputShape(ctx));
+    const elements = sizeOf(outputShape(ctx));
     return cost(0, thop0031 * elements, thop011 * elements);
   };

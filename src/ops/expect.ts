@@ -83,9 +83,3 @@ export function expectInt8(ctx: InferContext, ...indices: readonly number[]): vo
     }
   }
 }
-
-/** The axis counted from the front. Throws ShapeError where it is outside `[-rank, rank - 1]`. */
-export function expectAxis(ctx: InferContext, axis: number, rank: number): number {
-  if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
-  throw ctx.error(`axis expects a number in [${-rank}, ${rank - 1}], got ${axis}`);
-}

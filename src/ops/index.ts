@@ -8,6 +8,7 @@ export {
   inferShapes,
   type NotInferred,
 } from './infer.ts';
+export { channelLayout, convLayout, convTransposeLayout, linearLayout } from './layer.ts';
 export {
   type Alias,
   type Convention,

@@ -44,16 +44,16 @@ export const channelLayout = (axis = 0): WeightLayout => ({
 const kernelAxes = (rank: number): readonly number[] => Array.from({ length: rank }, (_, axis) => axis + 2);
 
 /**
- * True where the value is the same in every run: an initializer, a Constant, or computed from such alone (a masked or dequantized weight,
- * an Identity).
+ * True where the value is the same in every run: an initializer, a Constant, or computed from such alone (a masked, transposed or
+ * dequantized weight).
  */
-export function isConstant(value: Value | null | undefined, depth = DEEPEST_CONSTANT): boolean {
+export function isFixed(value: Value | null | undefined, depth = DEEPEST_CONSTANT): boolean {
   if (!value) return false;
   if (value.isInitializer) return true;
   const { producer } = value;
   if (!producer || depth === 0 || producer.subgraphs.length > 0) return false;
   if (producer.inputs.length === 0) return producer.opType === 'Constant';
-  return producer.inputs.every((input) => input === null || isConstant(input, depth - 1));
+  return producer.inputs.every((input) => input === null || isFixed(input, depth - 1));
 }
 
 /** The shape of input `index` as far as the graph states it; null where it does not. */
@@ -64,13 +64,21 @@ export function statedShape(node: Node, index: number): Shape | null {
 }
 
 /** A parameter or buffer of a layer, before it is known whether the node has it. */
-type Slot = readonly [name: string, input: number, layout?: WeightLayout, kind?: LayerParameter['kind']];
+type Slot = readonly [
+  name: string,
+  input: number,
+  layout?: WeightLayout | undefined,
+  kind?: LayerParameter['kind'],
+];
+
+/** Tells whether an input is known without running. */
+export type IsConstant = (input: number) => boolean;
 
 /** The layer of a node: those of its possible parameters that it has; null where the first is missing or not constant. */
-export function layerOf(node: Node, type: string, slots: readonly Slot[]): Layer | null {
-  if (!isConstant(node.inputs[slots[0]![1]])) return null;
+export function makeLayer(isConstant: IsConstant, type: string, slots: readonly Slot[]): Layer | null {
+  if (!isConstant(slots[0]![1])) return null;
   const parameters = slots
-    .filter(([, input]) => isConstant(node.inputs[input]))
+    .filter(([, input]) => isConstant(input))
     .map(([name, input, layout, kind = 'parameter']) => ({
       name,
       input,
