@@ -28,7 +28,7 @@ async function bundle(source: string, minify = false): Promise<Bundle> {
     name: 'entry',
     enforce: 'pre',
     resolveId(id, importer) {
-      if (id === 'virtual:entry') return '\0entry';
+      if (id.endsWith('virtual:entry')) return '\0entry';
       if (isBuiltin(id)) builtins.push(`${id} from ${importer}`);
       return null;
     },
@@ -81,9 +81,8 @@ describe('a browser bundle', () => {
     expect(imports.filter((name) => !name.startsWith('onnxruntime-web'))).toEqual([]);
     expect(code).not.toMatch(/["'`]node:|__vite-browser-external|onnxruntime-node/);
     // Were the sources not in it, the lines above would show nothing.
-    expect(files).toEqual(
-      expect.arrayContaining(['core/tensor.ts', 'ir/graph.ts', 'ops/table.ts', 'runtime/ort-web.ts']),
-    );
+    expect(files).toEqual(expect.arrayContaining(['core/tensor.ts', 'ir/graph.ts', 'ops/table.ts']));
+    expect(imports).toContainEqual(expect.stringMatching(/^onnxruntime-web/));
   });
 
   it('would show an import of a Node module', async () => {
