@@ -2,7 +2,8 @@ import type { DType } from '../core/dtype.ts';
 import { GraphError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { type Attribute, Graph, type Node, type Shape, tensorType, type Value } from '../ir/index.ts';
-import { Inference, inferNode, inferredOf } from './infer.ts';
+import { Inference, inferNode } from './infer.ts';
+import { inferredOf } from './infer-constant.ts';
 import type { Inferred } from './operator.ts';
 
 /** What `GraphBuilder.op` takes beside operator and inputs. */

@@ -1,7 +1,5 @@
 import type { DType } from '../core/dtype.ts';
-import { dtypeInfo } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
-import type { Tensor } from '../core/tensor.ts';
 import {
   type FunctionDefinition,
   type Graph,
@@ -13,11 +11,10 @@ import {
   tensorType,
   type Value,
 } from '../ir/index.ts';
+import { inferredOf, MOST_KNOWN } from './infer-constant.ts';
 import type { InferContext, Inferred, Known } from './operator.ts';
+import { evaluateDim } from './symbolic.ts';
 import { findOperator } from './table.ts';
-
-/** Tensors with more elements are not followed as known values. */
-const MOST_KNOWN = 4096;
 
 /** Deepest nesting of subgraphs and function calls that is followed. */
 const DEEPEST = 64;
@@ -58,14 +55,6 @@ export class Inference {
     if (inferred) this.#types.set(value, inferred);
     else this.#types.delete(value);
   }
-}
-
-/** What is known of a constant: small integer, boolean and float tensors with their elements. */
-export function inferredOf(tensor: Tensor): Inferred {
-  const { kind, bits } = dtypeInfo(tensor.dtype);
-  const readable = kind !== 'string' && kind !== 'complex' && bits >= 8 && (kind !== 'float' || bits >= 32);
-  const base = { dtype: tensor.dtype, shape: tensor.shape };
-  return readable && tensor.size <= MOST_KNOWN ? { ...base, known: tensor.toNumbers() } : base;
 }
 
 /**
@@ -112,7 +101,7 @@ function declared(value: Value, options: InferOptions): Inferred | null {
   const symbols = options.symbols ?? {};
   return {
     dtype: type.dtype,
-    shape: shape.map((dim) => (typeof dim === 'string' ? (symbols[dim] ?? dim) : dim)),
+    shape: shape.map((dim) => evaluateDim(dim, symbols)),
   };
 }
 

@@ -1,4 +1,87 @@
-import type { Operator } from './operator.ts';
+import { sizeOf, stridesOf } from '../core/tensor.ts';
+import { type Shape, staticShape } from '../ir/index.ts';
+import { axesOf, axisOf, inferredWith, stridedOffsets } from './broadcast.ts';
+import { entry } from './entry.ts';
+import { notDifferentiable } from './later.ts';
+import type { InferContext, InferRule, Known, Operator } from './operator.ts';
+import { addDims, maxDims, minDims, multiplyDims } from './symbolic.ts';
 
-/** Reductions and searches along axes. */
-export const REDUCE: readonly Operator[] = [];
+/** Axes of a reduction: an attribute before `inputFrom`, an input after. `'unknown'` where they are not known. */
+function reducedAxes(ctx: InferContext, rank: number, inputFrom: number): readonly number[] | 'unknown' {
+  const all = Array.from({ length: rank }, (_, axis) => axis);
+  if (ctx.opset < inputFrom) return axesOf(ctx, ctx.node.ints('axes', all), rank);
+  if (ctx.inputs[1]) {
+    const axes = ctx.numbers(1);
+    if (!axes && ctx.inputs[1].shape[0] !== 0) return 'unknown';
+    if (axes && axes.length > 0) return axesOf(ctx, axes, rank);
+  }
+  return ctx.node.int('noop_with_empty_axes', 0) === 0 ? all : [];
+}
+
+const withoutAxes = (shape: Shape, axes: readonly number[], keep: boolean): Shape =>
+  shape.flatMap((dim, axis) => (axes.includes(axis) ? (keep ? [1] : []) : [dim]));
+
+/** Infers a reduction; integers are folded by `fold`. */
+const reduction =
+  (inputFrom: number, fold?: (a: Known, b: Known) => Known): InferRule =>
+  (ctx) => {
+    const { dtype, shape, known } = ctx.input(0);
+    const keep = ctx.node.int('keepdims', 1) === 1;
+    const axes = reducedAxes(ctx, shape.length, inputFrom);
+    if (axes === 'unknown') return [keep ? { dtype, shape: shape.map(() => null) } : null];
+    const reduced = withoutAxes(shape, axes, keep);
+    // The order of float additions is the engine's: only whole numbers are followed.
+    const whole = fold && (dtype === 'int64' || dtype === 'int32');
+    return [inferredWith(dtype, reduced, whole && known ? folded(known, shape, axes, fold) : undefined)];
+  };
+
+function folded(
+  known: readonly Known[],
+  shape: Shape,
+  axes: readonly number[],
+  fold: (a: Known, b: Known) => Known,
+): Known[] | undefined {
+  const sizes = staticShape(shape);
+  if (!sizes || sizeOf(sizes) === 0) return undefined;
+  const strides = stridesOf(sizes);
+  const offsets = (wanted: (axis: number) => boolean): number[] => {
+    const own = [...sizes.keys()].filter(wanted);
+    return stridedOffsets(
+      own.map((axis) => sizes[axis]!),
+      own.map((axis) => strides[axis]!),
+    );
+  };
+  const inside = offsets((axis) => axes.includes(axis));
+  return offsets((axis) => !axes.includes(axis)).map((start) =>
+    inside.map((offset) => known[start + offset] ?? null).reduce(fold),
+  );
+}
+
+const argument: InferRule = (ctx) => {
+  const { shape } = ctx.input(0);
+  const axis = axisOf(ctx, ctx.node.int('axis', 0), shape.length);
+  return [{ dtype: 'int64', shape: withoutAxes(shape, [axis], ctx.node.int('keepdims', 1) === 1) }];
+};
+
+const cumulative: InferRule = (ctx) => {
+  const { dtype, shape } = ctx.input(0);
+  ctx.input(1);
+  return [{ dtype, shape }];
+};
+
+/** Reductions along axes. */
+export const REDUCE: readonly Operator[] = [
+  entry('ReduceSum', 1, 'Sum along axes.', reduction(13, addDims)),
+  entry('ReduceMean', 1, 'Mean along axes.', reduction(18)),
+  entry('ReduceMax', 1, 'Maximum along axes.', reduction(18, maxDims)),
+  entry('ReduceMin', 1, 'Minimum along axes.', reduction(18, minDims)),
+  entry('ReduceProd', 1, 'Product along axes.', reduction(18, multiplyDims)),
+  entry('ReduceL1', 1, 'Sum of absolute values along axes.', reduction(18)),
+  entry('ReduceL2', 1, 'Square root of the sum of squares along axes.', reduction(18)),
+  entry('ReduceLogSum', 1, 'Logarithm of the sum along axes.', reduction(18)),
+  entry('ReduceLogSumExp', 1, 'Logarithm of the sum of exponentials along axes.', reduction(18)),
+  entry('ReduceSumSquare', 1, 'Sum of squares along axes.', reduction(18)),
+  entry('ArgMax', 1, 'Index of the largest element of an axis.', argument, { grad: notDifferentiable }),
+  entry('ArgMin', 1, 'Index of the smallest element of an axis.', argument, { grad: notDifferentiable }),
+  entry('CumSum', 11, 'Running sum along an axis.', cumulative),
+];

@@ -59,7 +59,7 @@ function times(a: Polynomial, b: Polynomial): Polynomial {
 }
 
 /** The value of a polynomial without symbols, or undefined. */
-function valueOf(a: Polynomial): number | undefined {
+function numberOf(a: Polynomial): number | undefined {
   if (a.size === 0) return 0;
   return a.size === 1 ? a.get('')?.coefficient : undefined;
 }
@@ -67,8 +67,7 @@ function valueOf(a: Polynomial): number | undefined {
 /** Terms in the order they are written: higher degree first, then by name, the constant last. */
 const ordered = (a: Polynomial): Term[] =>
   [...a.values()].sort(
-    (x, y) =>
-      y.atoms.length - x.atoms.length || (x.atoms.join(SEPARATOR) < y.atoms.join(SEPARATOR) ? -1 : 1),
+    (x, y) => y.atoms.length - x.atoms.length || (x.atoms.join(SEPARATOR) < y.atoms.join(SEPARATOR) ? -1 : 1),
   );
 
 function print(a: Polynomial): string {
@@ -94,7 +93,7 @@ function printTerm({ coefficient, atoms }: Term): string {
 }
 
 function toDim(a: Polynomial): Dim {
-  const value = valueOf(a);
+  const value = numberOf(a);
   if (value !== undefined) return Number.isSafeInteger(value) ? value : null;
   if (a.size > MOST_TERMS || [...a.values()].some((term) => !Number.isSafeInteger(term.coefficient))) {
     return null;
@@ -141,7 +140,7 @@ function parse(text: string, substitute: (symbol: string) => Polynomial): Polyno
       need('/');
       const divisor = factor();
       need(')');
-      return broken || valueOf(divisor) === 0 ? fail() : floorQuotient(dividend, divisor);
+      return broken || numberOf(divisor) === 0 ? fail() : floorQuotient(dividend, divisor);
     }
     if (skip('min(')) {
       const a = sum();
@@ -221,16 +220,16 @@ function floorQuotient(a: Polynomial, b: Polynomial): Polynomial {
     if (quotient) whole.push(quotient);
     else rest.push(term);
   }
-  const divisor = valueOf(b);
+  const divisor = numberOf(b);
   if (divisor === undefined)
     return plus(collect(whole), atom(`floor(${grouped(collect(rest))}/${grouped(b)})`));
   // Of the constant, too, the whole part goes out.
-  const left = valueOf(collect(rest.filter((term) => term.atoms.length === 0))) ?? 0;
+  const left = numberOf(collect(rest.filter((term) => term.atoms.length === 0))) ?? 0;
   const out = Math.floor(left / divisor);
   const remainder = collect([...rest, { coefficient: -out * divisor, atoms: [] }]);
   const outside = plus(collect(whole), constant(out));
   if (remainder.size === 0) return outside;
-  const value = valueOf(remainder);
+  const value = numberOf(remainder);
   if (value !== undefined) return plus(outside, constant(Math.floor(value / divisor)));
   // floor(floor(x/a)/b) = floor(x/(a*b))
   const nested = nestedFloor(remainder);
@@ -239,7 +238,7 @@ function floorQuotient(a: Polynomial, b: Polynomial): Polynomial {
   const symbols = collect([...remainder.values()].filter((term) => term.atoms.length > 0));
   const common = gcd(contentOf(symbols), divisor);
   if (common > 1) {
-    const rounded = Math.floor((valueOf(minus(remainder, symbols)) ?? 0) / common);
+    const rounded = Math.floor((numberOf(minus(remainder, symbols)) ?? 0) / common);
     const reduced = plus(
       collect([...symbols.values()].map((t) => ({ ...t, coefficient: t.coefficient / common }))),
       constant(rounded),
@@ -257,9 +256,9 @@ function nestedFloor(a: Polynomial): { dividend: Polynomial; divisor: Polynomial
   const [only] = symbolic;
   if (symbolic.length !== 1 || only?.coefficient !== 1 || only.atoms.length !== 1) return undefined;
   const parts = floorParts(only.atoms[0]!);
-  const divisor = parts && valueOf(parts.divisor);
+  const divisor = parts && numberOf(parts.divisor);
   if (!parts || divisor === undefined) return undefined;
-  const shift = valueOf(minus(a, collect([only]))) ?? 0;
+  const shift = numberOf(minus(a, collect([only]))) ?? 0;
   return { dividend: plus(parts.dividend, constant(shift * divisor)), divisor: parts.divisor };
 }
 
@@ -329,7 +328,7 @@ function rangeOf(a: Polynomial): Range {
 
 function atomRange(name: string): Range {
   const parts = floorParts(name);
-  const divisor = parts && valueOf(parts.divisor);
+  const divisor = parts && numberOf(parts.divisor);
   if (parts) {
     const range = rangeOf(parts.dividend);
     if (divisor !== undefined && divisor > 0) {
@@ -362,7 +361,10 @@ function splitMinimum(name: string): string[] {
 }
 
 const binary =
-  (onNumbers: (a: number, b: number) => number, onPolynomials: (a: Polynomial, b: Polynomial) => Polynomial) =>
+  (
+    onNumbers: (a: number, b: number) => number,
+    onPolynomials: (a: Polynomial, b: Polynomial) => Polynomial,
+  ) =>
   (a: Dim, b: Dim): Dim => {
     if (a === null || b === null) return null;
     if (typeof a === 'number' && typeof b === 'number') return onNumbers(a, b);
@@ -420,9 +422,9 @@ export function compareDims(a: Dim, b: Dim): -1 | 0 | 1 | '>=' | '<=' | null {
   return most <= 0 ? '<=' : null;
 }
 
-/** `floor(dim * scale)` for a scale of any kind; unknown where the dimension is symbolic and the scale no multiple of 1/1024. */
+/** `floor(dim * scale)` in float32, as engines compute it; unknown where the dimension is symbolic and the scale no multiple of 1/1024. */
 export function scaleDim(dim: Dim, scale: number): Dim {
-  if (typeof dim === 'number') return Math.floor(dim * scale);
+  if (typeof dim === 'number') return Math.floor(Math.fround(dim * scale));
   for (let divisor = 1; divisor <= 1024; divisor *= 2) {
     const factor = scale * divisor;
     if (Number.isInteger(factor)) return divideDims(multiplyDims(dim, factor), divisor);
