@@ -31,7 +31,8 @@ export interface ParseOnnxOptions {
  * kept as bytes and written back by `serializeOnnx`. Entries of `value_info` for values that are not in the graph are dropped, as is the
  * checksum of external data.
  *
- * Throws FormatError with byte offset and field where the bytes are not a well-formed model, GraphError where the graph is not.
+ * Throws FormatError with byte offset and field where the bytes are not a well-formed model, and where its graph is not: names that
+ * come twice or are made by nothing, cycles.
  */
 export function parseOnnx(bytes: Uint8Array, options: ParseOnnxOptions = {}): Graph {
   const context: ReadContext = { externalData: options.externalData, unsorted: new Set() };

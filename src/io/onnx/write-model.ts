@@ -56,6 +56,13 @@ export function serializeOnnx(
   return external ? { model, data: external.chunks } : model;
 }
 
+/** Bytes of the model file that `serializeOnnx` would write without external data; nothing is copied to know it. */
+export function onnxByteLength(graph: Graph): number {
+  const writer = new WireWriter();
+  writeModel(writer, graph, null);
+  return writer.length;
+}
+
 function externalFile({ location, threshold = 1024 }: ExternalDataOptions): ExternalFile {
   const problem = locationProblem(location);
   if (problem !== undefined) {

@@ -1,0 +1,10 @@
+/** Files of models and tensors, for Node. */
+export {
+  type FileContent,
+  readBytes,
+  type WriteOptions,
+  writeFileAtomic,
+  writeFilesAtomic,
+} from './file.ts';
+export { readModel, type WriteModelOptions, writeModel } from './model.ts';
+export { readTensors, type WriteTensorsOptions, writeTensors } from './tensors.ts';
