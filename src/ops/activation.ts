@@ -79,7 +79,7 @@ const softmaxCost: CostRule = (ctx) => {
   const split = axis < 0 ? axis + shape.length : axis;
   const features = ctx.opset < 13 ? sizeOf(shape.slice(split)) : (shape[split] ?? 1);
   const rows = features === 0 ? 0 : elements / features;
-  return cost(0, 0, rows * (3 * features - 1));
+  return cost(0, 0, 3 * elements - rows);
 };
 
 /** The slope is broadcast to the input: dimensions align at the end, each 1 or the input's. */
