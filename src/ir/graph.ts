@@ -86,6 +86,8 @@ export class Graph {
   readonly meta: ModelMeta;
   readonly #values = new Map<string, Value>();
   readonly #inputs: Value[] = [];
+  /** The inputs again, to be found at once: files may have many thousands. */
+  readonly #inputSet = new Set<Value>();
   readonly #outputs: Value[] = [];
   #nodes: Node[] = [];
   readonly #counters = new Map<string, number>();
@@ -189,6 +191,7 @@ export class Graph {
   addInput(name: string, type: ValueType | null): Value {
     const value = this.addValue(name, type);
     this.#inputs.push(value);
+    this.#inputSet.add(value);
     return value;
   }
 
@@ -201,6 +204,7 @@ export class Graph {
       );
     }
     this.#inputs.push(value);
+    this.#inputSet.add(value);
   }
 
   /** Adds a constant. The tensor is shared, not copied. Throws GraphError where the name is taken. */
@@ -303,6 +307,7 @@ export class Graph {
     }
     const index = this.#inputs.indexOf(value);
     if (index >= 0) this.#inputs.splice(index, 1);
+    this.#inputSet.delete(value);
     this.#values.delete(value.name);
   }
 
@@ -389,6 +394,11 @@ export class Graph {
     if (value.graph.#values.get(value.name) !== value) {
       throw new GraphError(`${reader}: value '${value.name}' was removed from graph '${value.graph.name}'`);
     }
+  }
+
+  /** For `Value`. @internal */
+  _hasInput(value: Value): boolean {
+    return this.#inputSet.has(value);
   }
 
   /** For `Node.dropOutput`. @internal */

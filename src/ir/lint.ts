@@ -12,8 +12,8 @@ export function lint(graph: Graph): readonly string[] {
   return findings;
 }
 
-function lintInto(graph: Graph, around: ReadonlySet<Value>, findings: string[]): void {
-  const known = new Set<Value>(around);
+/** `known` grows by the graph's values. That does no harm to the graphs around, in which those of a subgraph cannot be read. */
+function lintInto(graph: Graph, known: Set<Value>, findings: string[]): void {
   for (const value of graph.inputs) known.add(value);
   for (const value of graph.values) if (value.isInitializer) known.add(value);
   const nodes = new Set<Node>(graph.nodes);

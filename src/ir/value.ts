@@ -71,7 +71,7 @@ export class Value {
 
   /** True when it is a graph input (older files list their initializers there too). */
   get isInput(): boolean {
-    return this.graph.inputs.includes(this);
+    return this.graph._hasInput(this);
   }
 
   /** True when its elements are known: an initializer, dense or sparse. */
