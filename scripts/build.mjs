@@ -5,6 +5,7 @@
  */
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureInstall } from './ensure-install.mjs';
 import { commandOf, isMain, ROOT, runNode } from './tools.mjs';
 
 /** Gives the exit status: 0, or the compiler's after printing its errors. */
@@ -30,4 +31,4 @@ export function build() {
   return 0;
 }
 
-if (isMain(import.meta.url)) process.exitCode = build();
+if (isMain(import.meta.url)) process.exitCode = ensureInstall() ? build() : 1;

@@ -56,6 +56,8 @@ function tests() {
     const reporters = ['--reporter=default', `--reporter=${join(ROOT, 'scripts', 'vitest-summary.mjs')}`];
     const { status } = runNode([commandOf('vitest'), 'run', ...reporters], {
       show: true,
+      // A test that hangs must not hold up the rest for ever; all of them take a fraction of this.
+      timeout: 13 * 60_000,
       env: { TEST_SUMMARY: summary },
     });
     /** @type {import('./vitest-summary.mjs').Summary} */

@@ -37,7 +37,7 @@ export function runNode(args, { show = false, env = {}, timeout, cwd = ROOT } = 
     ...(timeout === undefined ? {} : { timeout }),
   });
   const output = `${stdout ?? ''}${stderr ?? ''}${error === undefined ? '' : `${error.message}\n`}`;
-  return { status: status ?? 1, stdout: stdout ?? '', output };
+  return { status: status ?? 1, output };
 }
 
 /**
