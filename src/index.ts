@@ -5,9 +5,11 @@
  * `import { nn, prune } from 'secateur'` or `import { Conv2d } from 'secateur/nn'`.
  */
 export {
+  DTYPES,
   type DType,
   type DTypeInfo,
   dtypeInfo,
+  type Storage,
   type TypedArray,
 } from './core/dtype.ts';
 export {
@@ -23,7 +25,7 @@ export {
   UnsupportedError,
 } from './core/errors.ts';
 export { defaultGenerator, Generator, manualSeed } from './core/random.ts';
-export { type SparseTensor, Tensor, type TensorData } from './core/tensor.ts';
+export { type RawBytes, type SparseTensor, Tensor, type TensorData } from './core/tensor.ts';
 export * as onnx from './io/index.ts';
 export * as ir from './ir/index.ts';
 export * as models from './models/index.ts';
