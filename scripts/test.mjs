@@ -79,7 +79,13 @@ function everything() {
     notRun('install', 'npm ci failed');
     return;
   }
-  step('lint and format (biome)', () => [commandOf('@biomejs/biome', 'biome'), 'ci', '--colors=off', '.']);
+  step('lint and format (biome)', () => [
+    commandOf('@biomejs/biome', 'biome'),
+    'ci',
+    '--error-on-warnings',
+    '--colors=off',
+    '.',
+  ]);
   step('import rules', () => ['scripts/check-imports.mjs']);
   step('types (tsc)', () => [commandOf('typescript', 'tsc'), '--noEmit', '-p', 'tsconfig.json']);
   const built = step('build', () => ['scripts/build.mjs']);

@@ -13,7 +13,7 @@ const f = Math.fround;
 const bits = new Int32Array(1);
 const float = new Float32Array(bits.buffer);
 
-const SQRT_HALF = f(0.7071067811865476);
+const SQRT_HALF = f(Math.SQRT1_2);
 const LN2_LOW = f(-2.1219444e-4);
 const LN2_HIGH = f(0.693359375);
 const LOG = [
