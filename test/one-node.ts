@@ -4,6 +4,7 @@ import {
   type Cost,
   findOperator,
   GraphBuilder,
+  Inference,
   type Inferred,
   isUnsupported,
   type Layer,
@@ -21,6 +22,7 @@ export interface OneNodeOptions {
 /** A graph of one node, and what the operator table says of it. */
 export interface OneNode {
   readonly node: Node;
+  readonly inference: Inference;
   /** Inferred types of the outputs as `float32[1, 3]`. */
   readonly types: readonly string[];
   readonly cost: Cost;
@@ -39,7 +41,8 @@ export function oneNode(
   const domain = options.domain ?? '';
   const graph = new Graph({ opset: domain === '' ? (options.opset ?? 17) : 17 });
   if (domain !== '') graph.opsetImports.set(domain, options.opset ?? 1);
-  const builder = new GraphBuilder(graph);
+  const inference = new Inference();
+  const builder = new GraphBuilder(graph, inference);
   const values = inputs.map((text, index) => {
     if (text === null) return null;
     const { constant, type } = parse(text);
@@ -58,6 +61,7 @@ export function oneNode(
   const known = (value: (typeof values)[number]): Inferred | null => value && builder.inferred(value);
   return {
     node,
+    inference,
     types: outputs.map((output) => printType(output.type)),
     get cost() {
       if (isUnsupported(operator.cost)) throw new Error(operator.cost.unsupported);
