@@ -30,6 +30,12 @@ const CONV: Case[] = [
     { group: attr.int(4), auto_pad: attr.string('SAME_UPPER'), strides: ints(2, 2) },
     'float32[1, 4, 5, 5]',
   ],
+  // Some exporters write empty lists for what they leave out.
+  [
+    ['float32[1,2,9]', 'float32[4,2,4]'],
+    { kernel_shape: ints(), pads: ints(), strides: ints() },
+    'float32[1, 4, 6]',
+  ],
   [['float32[1,2,9]', 'float32[4,2,4]'], { auto_pad: attr.string('SAME_LOWER') }, 'float32[1, 4, 9]'],
   [
     ['float32[1,2,9]', 'float32[4,2,4]'],

@@ -42,9 +42,9 @@ function checkConv(ctx: InferContext, at: ConvInputs): Checked {
     throw ctx.error(`weight expects ${shape.length} dimensions as the input, got ${weight.length}`);
   }
   const kernel = weight.slice(2);
-  const stated = ctx.node.ints('kernel_shape');
+  const stated = ctx.node.ints('kernel_shape', []);
   if (
-    stated &&
+    stated.length > 0 &&
     (stated.length !== kernel.length || stated.some((size, axis) => differ(size, kernel[axis])))
   ) {
     throw ctx.error(
@@ -57,7 +57,7 @@ function checkConv(ctx: InferContext, at: ConvInputs): Checked {
   return {
     batch: shape[0]!,
     spatial: shape.slice(2),
-    kernel: kernel.map((dim, axis) => dim ?? stated?.[axis] ?? null),
+    kernel: kernel.map((dim, axis) => dim ?? stated[axis] ?? null),
     groups,
     weight,
   };
@@ -157,8 +157,9 @@ const floatConv: InferRule = (ctx) => {
   return [{ dtype: ctx.input(0).dtype, shape: inferConv(ctx, PLAIN) }];
 };
 
+/** Number of kernel axes; 2 where nothing says it. */
 const spatialRank = (node: Node): number =>
-  (node.ints('kernel_shape')?.length || undefined) ?? Math.max(1, (statedShape(node, 1)?.length ?? 4) - 2);
+  node.ints('kernel_shape', []).length || Math.max(1, (statedShape(node, 1)?.length ?? 4) - 2);
 
 const convLayer =
   (type: string, layout: typeof convLayout) =>

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { oneNode } from '../../test/one-node.ts';
 import { ShapeError } from '../core/errors.ts';
+import { Tensor } from '../core/tensor.ts';
 import { type Attribute, attr } from '../ir/index.ts';
+import { findOperator, GraphBuilder, isUnsupported } from './index.ts';
 
 const equation = (text: string): Record<string, Attribute> => ({ equation: attr.string(text) });
 const NONE: Record<string, Attribute> = {};
@@ -178,6 +180,19 @@ describe('cost of matrix products', () => {
   it('is not seen by thop where both sides are computed', () => {
     expect(oneNode('MatMul', ['float32[7,2,3]', 'float32[7,3,4]']).cost).toEqual(unseen(7 * 24));
     expect(oneNode('Gemm', ['float32[2,3]', 'float32[3,4]']).cost).toEqual(unseen(24));
+  });
+
+  it('is seen by thop where the weight is masked or transposed', () => {
+    const builder = new GraphBuilder();
+    const weight = builder.constant(Tensor.full([4, 3], 1));
+    const masked = builder.op('Mul', [weight, builder.constant(Tensor.full([4, 3], 1))]);
+    const x = builder.input('x', 'float32', [2, 3]);
+    const y = builder.op('MatMul', [x, builder.op('Transpose', [masked])]);
+    const node = y.producer!;
+    const { cost } = findOperator('', 'MatMul')!;
+    if (isUnsupported(cost)) throw new Error(cost.unsupported);
+    const inputs = node.inputs.map((value) => value && builder.inferred(value));
+    expect(cost({ node, opset: 17, inputs, outputs: [builder.inferred(y)] })).toEqual(same(24));
   });
 
   it('of Einsum is the product of all extents, per operand beyond the first', () => {

@@ -17,7 +17,7 @@ import {
   type Operator,
 } from './operator.ts';
 
-export function expectNumbers(ctx: InferContext): void {
+function expectNumbers(ctx: InferContext): void {
   const { dtype } = ctx.input(0);
   const { kind } = dtypeInfo(dtype);
   if (kind === 'bool' || kind === 'string')

@@ -72,7 +72,7 @@ export function requiredKernel(ctx: InferContext, rank: number): readonly number
 }
 
 /** Elements a dilated window spans: `dilation * (kernel - 1) + 1`. */
-export const windowSpan = (kernel: number, dilation: number): number => dilation * (kernel - 1) + 1;
+const windowSpan = (kernel: number, dilation: number): number => dilation * (kernel - 1) + 1;
 
 /** Sizes along one axis that decide how many windows there are. */
 export interface AxisWindow {
