@@ -1,0 +1,182 @@
+import { ArgumentError } from './errors.ts';
+import { selectPositions } from './introselect.ts';
+
+/**
+ * Selection of the k smallest of many float32 numbers, PyTorch's choice among equals included.
+ *
+ * A float32's bits, read as an integer, order like its magnitude. Counting the upper halves of all keys, then the lower halves of those that
+ * share the k-th one's upper half, gives the k-th smallest in two passes. Only where some but not all of the numbers equal to it are wanted
+ * does the order matter in which `torch.topk` meets them.
+ */
+
+/** What is compared. */
+export interface SelectionOptions {
+  /** Compare magnitudes instead of signed values. */
+  readonly absolute?: boolean;
+}
+
+const MAGNITUDE = 0x7fffffff;
+const INFINITY_BITS = 0x7f800000;
+/** All NaNs are equal, and larger than everything. */
+const NAN_KEY = 0xffffffff;
+
+/** Key of |x|. */
+const magnitudeKey = (word: number): number => {
+  const key = word & MAGNITUDE;
+  return key > INFINITY_BITS ? NAN_KEY : key;
+};
+
+/** Key of x: negative numbers below positive ones, both zeros equal. */
+const signedKey = (word: number): number => {
+  if ((word & MAGNITUDE) > INFINITY_BITS) return NAN_KEY;
+  if (word >>> 31 === 0) return (word | 0x80000000) >>> 0;
+  return word === 0x80000000 ? 0x80000000 : ~word >>> 0;
+};
+
+const wordsOf = (chunk: Float32Array): Uint32Array =>
+  new Uint32Array(chunk.buffer, chunk.byteOffset, chunk.length);
+
+/** The k-th smallest key, and how many keys are smaller and how many equal. */
+interface Kth {
+  readonly key: number;
+  readonly below: number;
+  readonly equal: number;
+}
+
+/** Finds the bin of a histogram in which the k-th falls: its index, and how many lie in the bins before. */
+function findBin(histogram: Uint32Array, k: number): { bin: number; below: number } {
+  let below = 0;
+  for (let bin = 0; bin < histogram.length; bin++) {
+    const count = histogram[bin]!;
+    if (below + count >= k) return { bin, below };
+    below += count;
+  }
+  throw new ArgumentError(`selection: fewer than ${k} numbers`);
+}
+
+function kthKey(chunks: readonly Uint32Array[], k: number, absolute: boolean): Kth {
+  const upper = new Uint32Array(65536);
+  for (const words of chunks) countUpper(words, upper, absolute);
+  const { bin, below } = findBin(upper, k);
+  const lower = new Uint32Array(65536);
+  for (const words of chunks) countLower(words, lower, bin, absolute);
+  const found = findBin(lower, k - below);
+  return { key: bin * 65536 + found.bin, below: below + found.below, equal: lower[found.bin]! };
+}
+
+// The two kinds of keys have loops of their own: one that asks at every element is half as fast.
+function countUpper(words: Uint32Array, counts: Uint32Array, absolute: boolean): void {
+  if (absolute) {
+    for (let i = 0; i < words.length; i++) counts[magnitudeKey(words[i]!) >>> 16]!++;
+  } else {
+    for (let i = 0; i < words.length; i++) counts[signedKey(words[i]!) >>> 16]!++;
+  }
+}
+
+function countLower(words: Uint32Array, counts: Uint32Array, bin: number, absolute: boolean): void {
+  if (absolute) {
+    for (let i = 0; i < words.length; i++) {
+      const key = magnitudeKey(words[i]!);
+      if (key >>> 16 === bin) counts[key & 0xffff]!++;
+    }
+  } else {
+    for (let i = 0; i < words.length; i++) {
+      const key = signedKey(words[i]!);
+      if (key >>> 16 === bin) counts[key & 0xffff]!++;
+    }
+  }
+}
+
+const sum = (chunks: readonly Float32Array[]): number =>
+  chunks.reduce((total, { length }) => total + length, 0);
+
+function checkK(caller: string, k: number, n: number): void {
+  if (!Number.isInteger(k) || k < 0 || k > n) {
+    throw new ArgumentError(`${caller}: expected a whole number k from 0 to ${n}, got ${k}`);
+  }
+}
+
+/**
+ * Masks of 1 with 0 at the k smallest numbers of all chunks together: a mask a chunk, each in memory of its own. Equals what `torch.topk(x, k,
+ * largest=False)` picks of the concatenated chunks, byte for byte, ties included. Linear in the numbers. Throws ArgumentError where k is not
+ * between 0 and their count.
+ */
+export function maskSmallest(
+  chunks: readonly Float32Array[],
+  k: number,
+  { absolute = false }: SelectionOptions = {},
+): Float32Array<ArrayBuffer>[] {
+  checkK('maskSmallest', k, sum(chunks));
+  if (k === 0) return chunks.map(({ length }) => new Float32Array(length).fill(1));
+  const words = chunks.map(wordsOf);
+  const { key, below, equal } = kthKey(words, k, absolute);
+  if (below + equal > k) return breakTies(words, k, absolute);
+  return words.map((chunk) => {
+    const mask = new Float32Array(chunk.length);
+    if (absolute && key <= INFINITY_BITS) {
+      for (let i = 0; i < mask.length; i++) if ((chunk[i]! & MAGNITUDE) > key) mask[i] = 1;
+    } else {
+      const keyOf = absolute ? magnitudeKey : signedKey;
+      for (let i = 0; i < mask.length; i++) if (keyOf(chunk[i]!) > key) mask[i] = 1;
+    }
+    return mask;
+  });
+}
+
+/** Some, but not all, of the numbers equal to the k-th go: those that PyTorch's algorithm ends up with. */
+function breakTies(
+  chunks: readonly Uint32Array[],
+  k: number,
+  absolute: boolean,
+): Float32Array<ArrayBuffer>[] {
+  const keyOf = absolute ? magnitudeKey : signedKey;
+  const keys = new Uint32Array(chunks.reduce((total, { length }) => total + length, 0));
+  let start = 0;
+  for (const chunk of chunks) {
+    for (let i = 0; i < chunk.length; i++) keys[start + i] = keyOf(chunk[i]!);
+    start += chunk.length;
+  }
+  const all = new Float32Array(keys.length).fill(1);
+  for (const position of selectPositions(keys, k)) all[position] = 0;
+  if (chunks.length === 1) return [all];
+  let offset = 0;
+  return chunks.map(({ length }) => {
+    offset += length;
+    return all.slice(offset - length, offset);
+  });
+}
+
+/**
+ * The k-th smallest of all chunks together, k counted from 1: a magnitude where `absolute` is set. Linear in the numbers. Throws ArgumentError
+ * where k is not between 1 and their count.
+ */
+export function kthSmallest(
+  chunks: readonly Float32Array[],
+  k: number,
+  { absolute = false }: SelectionOptions = {},
+): number {
+  const n = sum(chunks);
+  if (k === 0) throw new ArgumentError(`kthSmallest: expected a whole number k from 1 to ${n}, got 0`);
+  checkK('kthSmallest', k, n);
+  const { key } = kthKey(chunks.map(wordsOf), k, absolute);
+  if (key === NAN_KEY) return Number.NaN;
+  const word = absolute ? key : key >>> 31 === 1 ? key & MAGNITUDE : ~key >>> 0;
+  return new Float32Array(Uint32Array.of(word).buffer)[0]!;
+}
+
+/**
+ * Positions of the k largest (or smallest) numbers, ascending: the set that `torch.topk(x, k, largest)` gives, ties included. Throws
+ * ArgumentError where k is not between 0 and their count.
+ */
+export function topk(
+  values: Float32Array,
+  k: number,
+  { largest = true }: { largest?: boolean } = {},
+): Int32Array {
+  checkK('topk', k, values.length);
+  if (k === 0) return new Int32Array(0);
+  // Largest first is smallest first of the complements.
+  const flip = largest ? 0xffffffff : 0;
+  const keys = wordsOf(values).map((word) => signedKey(word) ^ flip);
+  return selectPositions(keys, k).slice().sort();
+}
