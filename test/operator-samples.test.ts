@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { inferShapes, OPERATORS } from '../src/ops/index.ts';
+import { differences, runEverything } from './conformance.ts';
+import { ACTIVATION } from './operator-samples/activation.ts';
+import { CONSTANT } from './operator-samples/constant.ts';
+import { CONTRIB } from './operator-samples/contrib.ts';
+import { CONTROL } from './operator-samples/control.ts';
+import { CAST, ELEMENTWISE } from './operator-samples/elementwise.ts';
+import { INDEXING, LAYOUT, REDUCE, RESIZE } from './operator-samples/layout.ts';
+import { CONV, LINEAR, NORM, POOL, RECURRENT } from './operator-samples/neural.ts';
+import { graphOf, type Samples } from './operator-samples/sample.ts';
+
+const samples: Samples = {
+  ...CONV,
+  ...LINEAR,
+  ...NORM,
+  ...ACTIVATION,
+  ...POOL,
+  ...RECURRENT,
+  ...ELEMENTWISE,
+  ...CAST,
+  ...LAYOUT,
+  ...INDEXING,
+  ...REDUCE,
+  ...RESIZE,
+  ...CONSTANT,
+  ...CONTROL,
+  ...CONTRIB,
+};
+
+describe('every operator, by inference and as onnxruntime computes it', () => {
+  for (const { domain, opType } of OPERATORS) {
+    const name = domain === '' ? opType : `${domain}:${opType}`;
+    const cases = samples[name];
+    it(`${name}: has samples, or a reason why it has none`, () => {
+      expect(cases, `${name} has no sample in test/operator-samples`).toBeDefined();
+      if (cases && 'notRun' in cases) expect(cases.notRun.length).toBeGreaterThan(10);
+      else expect(cases?.length).toBeGreaterThan(0);
+    });
+    if (!cases || 'notRun' in cases) continue;
+    it(name, async () => {
+      for (const [index, sample] of cases.entries()) {
+        const { graph, sizes } = graphOf(opType, domain, sample);
+        const where = `${name}, sample ${index}, opset ${sample.opset}`;
+        for (const symbols of [sizes, {}]) {
+          const inference = inferShapes(graph, { symbols });
+          const computed = await runEverything(graph, inference, sizes).catch((error: unknown) => {
+            throw new Error(`${where}: ${error}`);
+          });
+          const found = differences(graph, inference, computed, sizes, sample.dataDependent !== undefined);
+          expect(found, where).toEqual([]);
+          expect(computed.size, where).toBeGreaterThan(0);
+        }
+      }
+    });
+  }
+
+  it('has samples of operators of the table only', () => {
+    const names = new Set(
+      OPERATORS.map(({ domain, opType }) => (domain === '' ? opType : `${domain}:${opType}`)),
+    );
+    expect(Object.keys(samples).filter((name) => !names.has(name))).toEqual([]);
+  });
+});
