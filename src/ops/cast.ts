@@ -79,9 +79,11 @@ const dynamicQuantize: InferRule = (ctx) => {
 /** Changes of element type, and quantization. */
 export const CAST: readonly Operator[] = [
   entry('Cast', 6, 'Elements converted to another type.', cast),
-  entry('CastLike', 15, "Elements converted to another tensor's type.", castLike),
-  entry('QuantizeLinear', 10, 'round(x / scale) + zero point, limited to the integer type.', quantize),
-  entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize),
+  entry('CastLike', 15, "Elements converted to another tensor's type.", castLike, { steering: [1] }),
+  entry('QuantizeLinear', 10, 'round(x / scale) + zero point, limited to the integer type.', quantize, {
+    steering: [1, 2],
+  }),
+  entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize, { steering: [1, 2] }),
   entry(
     'DynamicQuantizeLinear',
     11,

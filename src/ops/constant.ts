@@ -1,35 +1,35 @@
-import type { DType } from '../core/dtype.ts';
-import type { Shape } from '../ir/index.ts';
+import { Tensor } from '../core/tensor.ts';
+import type { Node } from '../ir/index.ts';
 import { inferredWith } from './broadcast.ts';
 import { dtypeAttribute } from './cast.ts';
 import { entry } from './entry.ts';
 import { inferredOf, MOST_KNOWN } from './infer-constant.ts';
 import { notDifferentiable } from './later.ts';
 import { shapeElements } from './layout.ts';
-import type { InferRule, Inferred, Operator } from './operator.ts';
+import type { InferRule, Operator } from './operator.ts';
 import { range } from './slicing.ts';
 
-/** A scalar or a list of floats or whole numbers, as the shorter attributes of Constant give them. */
-const listed = (dtype: DType, shape: Shape, known: readonly number[]): Inferred =>
-  known.length <= MOST_KNOWN ? { dtype, shape, known } : { dtype, shape };
+/** The tensor of a Constant node; null where it holds strings or a sparse tensor. */
+function constantTensor(node: Node): Tensor | null {
+  const tensor = node.tensor('value');
+  if (tensor) return tensor;
+  const float = node.float('value_float');
+  if (float !== undefined) return Tensor.of(Float32Array.of(float), []);
+  const floats = node.floats('value_floats');
+  if (floats) return Tensor.of(Float32Array.from(floats));
+  const int = node.int('value_int') ?? node.ints('value_ints');
+  return int === undefined ? null : Tensor.int64(int);
+}
 
 /** The value stands in one of eight attributes. */
 const constant: InferRule = (ctx) => {
   const { node } = ctx;
-  const tensor = node.tensor('value');
+  const tensor = constantTensor(node);
   if (tensor) return [inferredOf(tensor)];
   const sparse = node.attributes.get('sparse_value');
   if (sparse?.kind === 'sparse-tensor') {
     return [{ dtype: sparse.value.values.dtype, shape: sparse.value.dims }];
   }
-  const float = node.float('value_float');
-  if (float !== undefined) return [listed('float32', [], [float])];
-  const floats = node.floats('value_floats');
-  if (floats) return [listed('float32', [floats.length], floats)];
-  const int = node.int('value_int');
-  if (int !== undefined) return [listed('int64', [], [int])];
-  const ints = node.ints('value_ints');
-  if (ints) return [listed('int64', [ints.length], ints)];
   if (node.attributes.has('value_string')) return [{ dtype: 'string', shape: [] }];
   const strings = node.attributes.get('value_strings');
   if (strings?.kind === 'strings') return [{ dtype: 'string', shape: [strings.value.length] }];
@@ -73,12 +73,18 @@ const drawn = { nondeterministic: true, grad: notDifferentiable };
 
 /** Operators that make tensors out of nothing but attributes and sizes. */
 export const CONSTANT: readonly Operator[] = [
-  entry('Constant', 1, 'A tensor given by an attribute.', constant, { grad: notDifferentiable }),
+  entry('Constant', 1, 'A tensor given by an attribute.', constant, {
+    grad: notDifferentiable,
+    constant: constantTensor,
+  }),
   entry('ConstantOfShape', 9, 'A tensor filled with one value.', constantOfShape, {
     grad: notDifferentiable,
     shapeInput: 0,
   }),
-  entry('Range', 11, 'Numbers from start to limit in steps of delta.', range, { grad: notDifferentiable }),
+  entry('Range', 11, 'Numbers from start to limit in steps of delta.', range, {
+    grad: notDifferentiable,
+    steering: [0, 1, 2],
+  }),
   entry('RandomNormal', 1, 'Normally distributed numbers.', random, drawn),
   entry('RandomNormalLike', 1, 'Normally distributed numbers in the shape of the input.', randomLike, drawn),
   entry('RandomUniform', 1, 'Uniformly distributed numbers.', random, drawn),

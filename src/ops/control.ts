@@ -121,9 +121,6 @@ const scan: InferRule = (ctx) => {
 /** Sequences and optionals are no tensors, and what is in them is not followed; the file's declared types stand. */
 const notFollowed: InferRule = (ctx) => ctx.node.outputs.map(() => null);
 
-const integer: InferRule = () => [{ dtype: 'int64', shape: [] }];
-const truth: InferRule = () => [{ dtype: 'bool', shape: [] }];
-
 /** Subgraphs, sequences and optional values. */
 export const CONTROL: readonly Operator[] = [
   entry('If', 1, 'One of two subgraphs.', conditional, { cost: costOfBranches }),
@@ -134,12 +131,14 @@ export const CONTROL: readonly Operator[] = [
   entry('SequenceInsert', 11, 'A sequence with a tensor put in.', notFollowed),
   entry('SequenceErase', 11, 'A sequence with a tensor taken out.', notFollowed),
   entry('SequenceAt', 11, 'A tensor of a sequence.', notFollowed),
-  entry('SequenceLength', 11, 'The number of tensors of a sequence.', integer, { grad: notDifferentiable }),
+  entry('SequenceLength', 11, 'The number of tensors of a sequence.', notFollowed, {
+    grad: notDifferentiable,
+  }),
   entry('SplitToSequence', 11, 'A tensor cut into a sequence.', notFollowed),
   entry('ConcatFromSequence', 11, 'The tensors of a sequence joined.', notFollowed),
   entry('Optional', 15, 'A value that may be missing.', notFollowed),
   entry('OptionalGetElement', 15, 'The value of an optional.', notFollowed),
-  entry('OptionalHasElement', 15, 'True where an optional holds a value.', truth, {
+  entry('OptionalHasElement', 15, 'True where an optional holds a value.', notFollowed, {
     grad: notDifferentiable,
   }),
 ];

@@ -306,7 +306,7 @@ export const ELEMENTWISE: readonly Operator[] = [
   entry('Mean', 8, 'Elementwise mean of any number of tensors.', mean),
   entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add)),
   entry('Where', 9, 'Elements of one tensor where the condition holds, of the other elsewhere.', where),
-  entry('Clip', 6, 'Elementwise limits from below and above.', clip),
+  entry('Clip', 6, 'Elementwise limits from below and above.', clip, { steering: [1, 2] }),
   entry(
     'Abs',
     6,

@@ -176,23 +176,32 @@ const gridSample: InferRule = (ctx) => {
   return [{ dtype, shape: [sameDim(shape[0], grid[0]), shape[1]!, ...grid.slice(1, -1)] }];
 };
 
-const chooses = { grad: notDifferentiable };
+const chooses = { grad: notDifferentiable, steering: [1, 2, 3, 4] };
 
 /** Operators that choose elements by position, or write to positions. */
 export const INDEXING: readonly Operator[] = [
-  entry('Gather', 1, 'Slices of an axis chosen by index.', gather),
-  entry('GatherElements', 11, 'Elements chosen by an index of their own along an axis.', gatherElements),
-  entry('GatherND', 11, 'Slices chosen by index tuples.', gatherND),
-  entry('Slice', 1, 'A range of each axis, with steps.', slice),
-  entry('Pad', 2, 'Elements added at the ends of axes.', pad),
-  entry('Scatter', 9, 'The old name of ScatterElements.', scatterElements, { opsets: [9, 10] }),
-  entry('ScatterElements', 11, 'Elements written to an index of their own along an axis.', scatterElements),
-  entry('ScatterND', 11, 'Slices written to index tuples.', likeData),
+  entry('Gather', 1, 'Slices of an axis chosen by index.', gather, { steering: [1] }),
+  entry('GatherElements', 11, 'Elements chosen by an index of their own along an axis.', gatherElements, {
+    steering: [1],
+  }),
+  entry('GatherND', 11, 'Slices chosen by index tuples.', gatherND, { steering: [1] }),
+  entry('Slice', 1, 'A range of each axis, with steps.', slice, { steering: [1, 2, 3, 4] }),
+  entry('Pad', 2, 'Elements added at the ends of axes.', pad, { steering: [1, 2, 3] }),
+  entry('Scatter', 9, 'The old name of ScatterElements.', scatterElements, {
+    opsets: [9, 10],
+    steering: [1],
+  }),
+  entry('ScatterElements', 11, 'Elements written to an index of their own along an axis.', scatterElements, {
+    steering: [1],
+  }),
+  entry('ScatterND', 11, 'Slices written to index tuples.', likeData, { steering: [1] }),
   entry('OneHot', 9, 'Classes as vectors with one entry on.', oneHot, chooses),
   entry('NonZero', 9, 'Indices of the elements that are not 0.', nonZero, chooses),
-  entry('Compress', 9, 'Slices of an axis where a condition holds.', compress),
-  entry('Trilu', 14, 'The upper or lower triangle of matrices.', trilu),
-  entry('TopK', 1, 'The k largest or smallest elements of an axis, and their indices.', topK),
+  entry('Compress', 9, 'Slices of an axis where a condition holds.', compress, { steering: [1] }),
+  entry('Trilu', 14, 'The upper or lower triangle of matrices.', trilu, { steering: [1] }),
+  entry('TopK', 1, 'The k largest or smallest elements of an axis, and their indices.', topK, {
+    steering: [1],
+  }),
   entry('Unique', 11, 'Distinct elements or slices.', unique, chooses),
   entry('EyeLike', 9, 'A unit matrix of the shape of the input.', eyeLike, chooses),
   entry('NonMaxSuppression', 10, 'Boxes that overlap no better box.', nonMaxSuppression, chooses),

@@ -1,5 +1,5 @@
 import { sizeOf, stridesOf } from '../core/tensor.ts';
-import { type Dim, type Shape, staticShape } from '../ir/index.ts';
+import { type Dim, type Node, type Shape, staticShape } from '../ir/index.ts';
 import {
   axesOf,
   axisOf,
@@ -317,21 +317,54 @@ const sizeOfInput: InferRule = (ctx) => [
   { dtype: 'int64', shape: [], known: [productOfDims(ctx.input(0).shape)] },
 ];
 
+const sameAxes = (rank: number): number[] => Array.from({ length: rank }, (_, axis) => axis);
+
+const transposed: Operator['alias'] = (node, rank) => {
+  const axes = node.ints('perm') ?? sameAxes(rank).reverse();
+  return axes.length === rank ? { input: 0, axes } : null;
+};
+
+/** Axes of Squeeze and Unsqueeze as the graph states them, counted from the front. */
+function statedAxes(node: Node, rank: number): number[] | null {
+  const given = node.inputs[1];
+  const axes = given ? given.initializer?.toNumbers() : node.ints('axes');
+  const normal = axes?.map((axis) => (axis < 0 ? axis + rank : axis));
+  return normal?.every((axis) => axis >= 0 && axis < rank) ? normal : null;
+}
+
+const squeezed: Operator['alias'] = (node, rank) => {
+  const gone = statedAxes(node, rank);
+  return gone && { input: 0, axes: sameAxes(rank).filter((axis) => !gone.includes(axis)) };
+};
+
+const unsqueezed: Operator['alias'] = (node, rank) => {
+  const count = node.inputs[1]?.initializer?.size ?? node.ints('axes')?.length;
+  const added = count === undefined ? null : statedAxes(node, rank + count);
+  if (!added) return null;
+  let own = 0;
+  return {
+    input: 0,
+    axes: sameAxes(rank + added.length).map((axis) => (added.includes(axis) ? null : own++)),
+  };
+};
+
 /** Operators that move elements and compute nothing. */
 export const LAYOUT: readonly Operator[] = [
   entry('Reshape', 5, 'The same elements under another shape.', reshape, { shapeInput: 1 }),
-  entry('Transpose', 1, 'Axes in another order.', transpose),
+  entry('Transpose', 1, 'Axes in another order.', transpose, { alias: transposed }),
   entry('Flatten', 1, 'Two axes: those before `axis` together, and the rest.', flatten),
   entry('Concat', 4, 'Tensors joined along an axis.', concat),
   entry('Split', 2, 'A tensor cut into parts along an axis.', split, { shapeInput: 1 }),
-  entry('Squeeze', 1, 'Axes of size 1 dropped.', squeeze),
-  entry('Unsqueeze', 1, 'Axes of size 1 put in.', unsqueeze),
+  entry('Squeeze', 1, 'Axes of size 1 dropped.', squeeze, { alias: squeezed, steering: [1] }),
+  entry('Unsqueeze', 1, 'Axes of size 1 put in.', unsqueeze, { alias: unsqueezed, steering: [1] }),
   entry('Expand', 8, 'Elements repeated to a shape by broadcasting.', expand, { shapeInput: 1 }),
-  entry('Tile', 6, 'The whole tensor repeated along its axes.', tile),
-  entry('Identity', 1, 'The input itself.', identity),
+  entry('Tile', 6, 'The whole tensor repeated along its axes.', tile, { steering: [1] }),
+  entry('Identity', 1, 'The input itself.', identity, {
+    alias: (_, rank) => ({ input: 0, axes: sameAxes(rank) }),
+  }),
   entry('SpaceToDepth', 1, 'Blocks of the image moved into channels.', spaceToDepth),
   entry('DepthToSpace', 1, 'Channels moved into blocks of the image (pixel shuffle).', depthToSpace),
-  entry('ReverseSequence', 10, 'Sequences of given lengths turned round.', sequenceLike),
+  entry('ReverseSequence', 10, 'Sequences of given lengths turned round.', sequenceLike, { steering: [1] }),
   entry('Shape', 1, 'The dimensions of the input.', shapeOf, { grad: notDifferentiable }),
   entry('Size', 1, 'The number of elements of the input.', sizeOfInput, { grad: notDifferentiable }),
 ];

@@ -71,17 +71,19 @@ const cumulative: InferRule = (ctx) => {
 
 /** Reductions along axes. */
 export const REDUCE: readonly Operator[] = [
-  entry('ReduceSum', 1, 'Sum along axes.', reduction(13, addDims)),
-  entry('ReduceMean', 1, 'Mean along axes.', reduction(18)),
-  entry('ReduceMax', 1, 'Maximum along axes.', reduction(18, maxDims)),
-  entry('ReduceMin', 1, 'Minimum along axes.', reduction(18, minDims)),
-  entry('ReduceProd', 1, 'Product along axes.', reduction(18, multiplyDims)),
-  entry('ReduceL1', 1, 'Sum of absolute values along axes.', reduction(18)),
-  entry('ReduceL2', 1, 'Square root of the sum of squares along axes.', reduction(18)),
-  entry('ReduceLogSum', 1, 'Logarithm of the sum along axes.', reduction(18)),
-  entry('ReduceLogSumExp', 1, 'Logarithm of the sum of exponentials along axes.', reduction(18)),
-  entry('ReduceSumSquare', 1, 'Sum of squares along axes.', reduction(18)),
+  entry('ReduceSum', 1, 'Sum along axes.', reduction(13, addDims), { steering: [1] }),
+  entry('ReduceMean', 1, 'Mean along axes.', reduction(18), { steering: [1] }),
+  entry('ReduceMax', 1, 'Maximum along axes.', reduction(18, maxDims), { steering: [1] }),
+  entry('ReduceMin', 1, 'Minimum along axes.', reduction(18, minDims), { steering: [1] }),
+  entry('ReduceProd', 1, 'Product along axes.', reduction(18, multiplyDims), { steering: [1] }),
+  entry('ReduceL1', 1, 'Sum of absolute values along axes.', reduction(18), { steering: [1] }),
+  entry('ReduceL2', 1, 'Square root of the sum of squares along axes.', reduction(18), { steering: [1] }),
+  entry('ReduceLogSum', 1, 'Logarithm of the sum along axes.', reduction(18), { steering: [1] }),
+  entry('ReduceLogSumExp', 1, 'Logarithm of the sum of exponentials along axes.', reduction(18), {
+    steering: [1],
+  }),
+  entry('ReduceSumSquare', 1, 'Sum of squares along axes.', reduction(18), { steering: [1] }),
   entry('ArgMax', 1, 'Index of the largest element of an axis.', argument, { grad: notDifferentiable }),
   entry('ArgMin', 1, 'Index of the smallest element of an axis.', argument, { grad: notDifferentiable }),
-  entry('CumSum', 11, 'Running sum along an axis.', cumulative),
+  entry('CumSum', 11, 'Running sum along an axis.', cumulative, { steering: [1] }),
 ];

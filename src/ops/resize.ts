@@ -92,7 +92,11 @@ const resizeCost: CostRule = (ctx) => {
 
 /** Images and volumes brought to another size. */
 export const RESIZE: readonly Operator[] = [
-  entry('Resize', 10, 'Resampling to sizes or by scales.', resize, { cost: resizeCost, shapeInput: 3 }),
+  entry('Resize', 10, 'Resampling to sizes or by scales.', resize, {
+    cost: resizeCost,
+    shapeInput: 3,
+    steering: [1, 2],
+  }),
   entry('Upsample', 7, 'Resampling by scales; Resize since opset 10.', upsample, {
     cost: resizeCost,
     opsets: [7, 9],
