@@ -1,0 +1,209 @@
+import { ENGINE_NAME, type Engine, hardwareThreads, loadEngine } from '#ort';
+import { type DType, dtypeInfo, typedArrayOf } from '../core/dtype.ts';
+import { EngineError } from '../core/errors.ts';
+import { Tensor } from '../core/tensor.ts';
+import { concatBytes, serializeOnnx } from '../io/index.ts';
+import { cloneGraph, type Graph, printType, type TensorType, type Value } from '../ir/index.ts';
+import { graphParameters } from '../ops/index.ts';
+
+/** How a session is made. */
+export interface SessionOptions {
+  /** Threads inside an operator; by default as many as the machine has. */
+  readonly threads?: number;
+  /** How much onnxruntime rewrites the graph; `all` by default. */
+  readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
+  /**
+   * Hand parameters over at each run instead of baking them in, so that changes of their elements show in the next run. Costs the
+   * optimizations that need constants. False by default.
+   */
+  readonly feedParameters?: boolean;
+  /** Values of the graph to give beside its outputs. */
+  readonly taps?: readonly Value[];
+}
+
+/** An input or output of a session. */
+export interface SessionValue {
+  readonly name: string;
+  readonly type: TensorType | null;
+}
+
+type OrtSession = Awaited<ReturnType<Engine['InferenceSession']['create']>>;
+type OrtTensor = InstanceType<Engine['Tensor']>;
+
+/** dtypes that the engine takes as inputs under ONNX's own names. */
+const ENGINE_DTYPES: readonly DType[] = [
+  'float32',
+  'float64',
+  'float16',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'bool',
+  'string',
+];
+
+/**
+ * A graph compiled by onnxruntime. It holds native memory: call `dispose` when done with it.
+ */
+export class Session {
+  /** What must be fed. */
+  readonly inputs: readonly SessionValue[];
+  /** Names of what comes back: the graph's outputs, then the taps. */
+  readonly outputs: readonly string[];
+  /** Threads inside an operator. */
+  readonly threads: number;
+  readonly #engine: Engine;
+  readonly #session: OrtSession;
+  readonly #parameters: ReadonlyMap<string, Tensor>;
+
+  /** Use `createSession`. */
+  constructor(
+    engine: Engine,
+    session: OrtSession,
+    facts: { inputs: readonly SessionValue[]; threads: number; parameters: ReadonlyMap<string, Tensor> },
+  ) {
+    this.#engine = engine;
+    this.#session = session;
+    this.#parameters = facts.parameters;
+    this.inputs = facts.inputs;
+    this.outputs = session.outputNames;
+    this.threads = facts.threads;
+  }
+
+  /**
+   * Runs the graph on named inputs and gives the outputs by name. Elements are not copied on the way in. Throws EngineError that names the
+   * input where one is missing, unknown, or of another dtype or shape; and where the engine itself fails.
+   */
+  async run(feeds: Readonly<Record<string, Tensor>>): Promise<Map<string, Tensor>> {
+    this.#check(feeds);
+    const inputs: Record<string, OrtTensor> = {};
+    for (const { name } of this.inputs) inputs[name] = this.#toEngine(name, feeds[name]!);
+    for (const [name, tensor] of this.#parameters) inputs[name] = this.#toEngine(name, tensor);
+    let results: Awaited<ReturnType<OrtSession['run']>>;
+    try {
+      results = await this.#session.run(inputs);
+    } catch (cause) {
+      throw new EngineError(`${ENGINE_NAME}: ${reason(cause)}`, { cause });
+    }
+    return new Map(
+      Object.entries(results).map(([name, value]) => [name, fromEngine(name, value as OrtTensor)]),
+    );
+  }
+
+  /** Frees the engine's memory. The session cannot run afterwards. */
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #check(feeds: Readonly<Record<string, Tensor>>): void {
+    const expected = this.inputs.map(({ name, type }) => `'${name}' ${printType(type)}`).join(', ') || 'none';
+    for (const name of Object.keys(feeds)) {
+      if (!this.inputs.some((input) => input.name === name)) {
+        throw new EngineError(`Session: no input is named '${name}'; expected ${expected}`);
+      }
+    }
+    for (const { name, type } of this.inputs) {
+      const tensor = feeds[name];
+      if (!tensor) throw new EngineError(`Session: input '${name}' is missing; expected ${expected}`);
+      const { dtype, shape } = type ?? { dtype: null, shape: null };
+      const fits =
+        (dtype === null || dtype === tensor.dtype) &&
+        (shape === null ||
+          (shape.length === tensor.shape.length &&
+            shape.every((dim, axis) => typeof dim !== 'number' || dim === tensor.shape[axis])));
+      if (!fits) throw new EngineError(`Session: input '${name}' is ${printType(type)}, got ${tensor}`);
+    }
+  }
+
+  #toEngine(name: string, tensor: Tensor): OrtTensor {
+    const { dtype, shape } = tensor;
+    if (!ENGINE_DTYPES.includes(dtype)) {
+      throw new EngineError(`Session: input '${name}' is ${tensor}; ${ENGINE_NAME} takes no ${dtype} inputs`);
+    }
+    const data = dtype === 'string' ? [...tensor.strings] : tensor.data;
+    // The engine's constructor has an overload per dtype; which one follows from data made for that dtype.
+    const Tensor = this.#engine.Tensor as new (
+      type: string,
+      data: unknown,
+      dims: readonly number[],
+    ) => OrtTensor;
+    return new Tensor(dtype, data, shape);
+  }
+}
+
+const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+function fromEngine(name: string, value: OrtTensor): Tensor {
+  const { type, dims, data } = value;
+  const dtype = ENGINE_DTYPES.find((known) => known === type);
+  if (!dtype) throw new EngineError(`Session: output '${name}' has the type ${type}, which cannot be read`);
+  if (Array.isArray(data)) return new Tensor(dtype, dims, data as string[]);
+  const bytes = data as Exclude<typeof data, string[]>;
+  if (bytes instanceof typedArrayOf(dtype)) return new Tensor(dtype, dims, bytes);
+  // float16 comes as another array class where the platform has one.
+  const view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+  return new Tensor(dtype, dims, { bytes: view });
+}
+
+const isFloat = (tensor: Tensor): boolean => dtypeInfo(tensor.dtype).kind === 'float';
+
+/**
+ * Compiles a graph, or the bytes of an ONNX file, for onnxruntime (`onnxruntime-node` in Node, `onnxruntime-web` in browsers). The graph is
+ * not changed and may change afterwards without effect on the session, but for the elements of fed parameters.
+ *
+ * Throws EngineError where the engine is missing or refuses the model, GraphError where the graph is not well formed.
+ */
+export async function createSession(
+  model: Graph | Uint8Array,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const engine = await loadEngine();
+  const threads = options.threads ?? (await hardwareThreads());
+  const parameters = new Map<string, Tensor>();
+  let inputs: readonly SessionValue[] | null = null;
+  let bytes: Uint8Array;
+  if (model instanceof Uint8Array) bytes = model;
+  else {
+    inputs = model.feeds.map(({ name, type }) => ({ name, type: type?.kind === 'tensor' ? type : null }));
+    bytes = concatBytes(serializeOnnx(prepared(model, options, parameters)));
+  }
+  let session: OrtSession;
+  try {
+    session = await engine.InferenceSession.create(bytes, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: options.optimization ?? 'all',
+      logSeverityLevel: 3,
+    });
+  } catch (cause) {
+    throw new EngineError(`${ENGINE_NAME} refuses the model: ${reason(cause)}`, { cause });
+  }
+  inputs ??= session.inputNames.map((name) => ({ name, type: null }));
+  return new Session(engine, session, { inputs, threads, parameters });
+}
+
+/** The graph as the engine gets it: taps as outputs, parameters as inputs where they are fed. */
+function prepared(graph: Graph, options: SessionOptions, parameters: Map<string, Tensor>): Graph {
+  const { taps = [], feedParameters = false } = options;
+  if (taps.length === 0 && !feedParameters) return graph;
+  const { graph: copy, values } = cloneGraph(graph);
+  for (const tap of taps) {
+    const value = values.get(tap);
+    if (!value) throw new EngineError(`Session: the tap '${tap.name}' is no value of graph '${graph.name}'`);
+    if (!copy.outputs.includes(value)) copy.addOutput(value);
+  }
+  if (feedParameters) {
+    for (const { value, tensor } of graphParameters(copy)) {
+      if (!value.initializer || value.graph !== copy || !isFloat(tensor)) continue;
+      value.initializer = null;
+      if (!value.isInput) copy.markInput(value);
+      parameters.set(value.name, tensor);
+    }
+  }
+  return copy;
+}
