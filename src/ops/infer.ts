@@ -1,4 +1,3 @@
-import type { DType } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import {
   type FunctionDefinition,
@@ -11,6 +10,7 @@ import {
   tensorType,
   type Value,
 } from '../ir/index.ts';
+import { callBody } from './function-call.ts';
 import { inferredOf, MOST_KNOWN } from './infer-constant.ts';
 import type { InferContext, Inferred, Known } from './operator.ts';
 import { evaluateDim } from './symbolic.ts';
@@ -36,8 +36,12 @@ export interface NotInferred {
 /** Dtypes, shapes and known elements of a graph's values. */
 export class Inference {
   readonly #types = new Map<Value, Inferred>();
-  /** Nodes without a rule, or with inputs of which too little is known. */
-  readonly notInferred: NotInferred[] = [];
+  readonly #notInferred = new Map<Node, string>();
+
+  /** Nodes without a rule, or with inputs of which too little is known. A call of a function stands for the nodes in it. */
+  get notInferred(): readonly NotInferred[] {
+    return [...this.#notInferred].map(([node, why]) => ({ node, why }));
+  }
 
   /** What is known of a value; null where nothing is. */
   get(value: Value): Inferred | null {
@@ -48,6 +52,12 @@ export class Inference {
   type(value: Value): TensorType | null {
     const inferred = this.#types.get(value);
     return inferred ? tensorType(inferred.dtype, inferred.shape) : null;
+  }
+
+  /** Notes that a node could not be inferred, or (null) that it could: bodies of loops are inferred more than once. */
+  note(node: Node, why: string | null): void {
+    if (why === null) this.#notInferred.delete(node);
+    else if (!this.#notInferred.has(node)) this.#notInferred.set(node, why);
   }
 
   /** Notes what is known of a value. */
@@ -73,7 +83,7 @@ export function inferShapes(graph: Graph, options: InferOptions = {}): Inference
     }
   }
   for (const input of graph.inputs) inference.set(input, declared(input, options));
-  inferBody(graph, inference, options, 0);
+  inferBody(graph, { inference, options, functions: graph.meta.functions, depth: 0 });
   return inference;
 }
 
@@ -84,7 +94,16 @@ export function annotateTypes(graph: Graph, inference: Inference): void {
 
 /** Infers one node from what is known of its inputs; used while a graph is built node by node. */
 export function inferNode(node: Node, inference: Inference, options: InferOptions = {}): void {
-  visit(node, inference, options, 0);
+  visit(node, { inference, options, functions: node.graph.meta.functions, depth: 0 });
+}
+
+/** What is handed down from graph to subgraph and function. */
+interface Run {
+  readonly inference: Inference;
+  readonly options: InferOptions;
+  /** Functions of the model; bodies of functions call them too. */
+  readonly functions: readonly FunctionDefinition[];
+  readonly depth: number;
 }
 
 function declared(value: Value, options: InferOptions): Inferred | null {
@@ -105,7 +124,8 @@ function declared(value: Value, options: InferOptions): Inferred | null {
   };
 }
 
-function inferBody(graph: Graph, inference: Inference, options: InferOptions, depth: number): void {
+function inferBody(graph: Graph, run: Run): void {
+  const { inference } = run;
   for (const value of graph.values) {
     if (value.initializer) inference.set(value, inferredOf(value.initializer));
     else if (value.sparseInitializer) {
@@ -113,17 +133,19 @@ function inferBody(graph: Graph, inference: Inference, options: InferOptions, de
       inference.set(value, { dtype: values.dtype, shape: dims });
     }
   }
-  for (const node of graph.nodes) visit(node, inference, options, depth);
+  for (const node of graph.nodes) visit(node, run);
 }
 
-function visit(node: Node, inference: Inference, options: InferOptions, depth: number): void {
+function visit(node: Node, run: Run): void {
+  const { inference, options, depth } = run;
+  inference.note(node, null);
   const inputs = node.inputs.map((value) => value && inference.get(value));
   const fail = (why: string): void => {
-    inference.notInferred.push({ node, why });
+    inference.note(node, why);
     for (const output of node.outputs) if (output) inference.set(output, declared(output, options));
   };
   const operator = findOperator(node.domain, node.opType);
-  const body = operator ? undefined : findFunction(node);
+  const body = operator ? undefined : findFunction(node, run.functions);
   if (!operator && !body) {
     fail(`operator ${node.opType} is not in the operator table`);
     return;
@@ -142,27 +164,22 @@ function visit(node: Node, inference: Inference, options: InferOptions, depth: n
     graph.inputs.forEach((input, index) => {
       inference.set(input, given[index] ?? declared(input, options));
     });
-    inferBody(graph, inference, options, depth + 1);
+    inferBody(graph, { ...run, depth: depth + 1 });
     return graph.outputs.map((output) => inference.get(output));
   };
-  if (body) {
-    const results = inferFunction(body, node, inputs, options, depth);
+  const note = (results: readonly (Inferred | null)[]): void => {
     node.outputs.forEach((output, index) => {
-      if (output) inference.set(output, results[index] ?? null);
+      if (!output) return;
+      const result = results[index] ?? null;
+      inference.set(output, result ? limited(result) : declared(output, options));
+      if (!result) inference.note(node, `nothing can be said of its output ${index}`);
     });
+  };
+  if (body) {
+    note(inferFunction(body, node, inputs, run));
     return;
   }
-  if (!operator) return;
-  const results = operator.infer(contextOf(node, inputs, inferSubgraph));
-  node.outputs.forEach((output, index) => {
-    if (!output) return;
-    const result = results[index] ?? null;
-    if (result) inference.set(output, limited(result));
-    else {
-      inference.set(output, declared(output, options));
-      inference.notInferred.push({ node, why: `nothing can be said of its output ${index}` });
-    }
-  });
+  if (operator) note(operator.infer(contextOf(node, inputs, inferSubgraph)));
 }
 
 const limited = (inferred: Inferred): Inferred =>
@@ -170,9 +187,9 @@ const limited = (inferred: Inferred): Inferred =>
     ? { dtype: inferred.dtype, shape: inferred.shape }
     : inferred;
 
-function findFunction(node: Node): FunctionDefinition | undefined {
+function findFunction(node: Node, functions: readonly FunctionDefinition[]): FunctionDefinition | undefined {
   const domain = normalizeDomain(node.domain);
-  return node.graph.meta.functions.find(
+  return functions.find(
     (candidate) =>
       normalizeDomain(candidate.domain) === domain &&
       candidate.name === node.opType &&
@@ -180,24 +197,22 @@ function findFunction(node: Node): FunctionDefinition | undefined {
   );
 }
 
-/** A call's body sees the call's inputs alone; attributes it refers to are put in by `inlineFunctions` where they matter. */
+/** A call's body sees the call's inputs alone, and its attributes where it refers to them. */
 function inferFunction(
   body: FunctionDefinition,
   node: Node,
   inputs: readonly (Inferred | null)[],
-  options: InferOptions,
-  depth: number,
+  run: Run,
 ): (Inferred | null)[] {
-  const refersToCall = body.graph.nodes.some((inner) =>
-    [...inner.attributes.values()].some((a) => a.kind === 'reference'),
-  );
-  if (refersToCall) return node.outputs.map(() => null);
-  const inner = new Inference();
-  body.graph.inputs.forEach((input, index) => {
-    inner.set(input, inputs[index] ?? null);
+  const graph = callBody(body, node);
+  const inference = new Inference();
+  graph.inputs.forEach((input, index) => {
+    inference.set(input, inputs[index] ?? null);
   });
-  inferBody(body.graph, inner, options, depth + 1);
-  return body.graph.outputs.map((output) => inner.get(output));
+  inferBody(graph, { ...run, inference, depth: run.depth + 1 });
+  const [first] = inference.notInferred;
+  if (first) run.inference.note(node, `in its body, ${first.node.label}: ${first.why}`);
+  return graph.outputs.map((output) => inference.get(output));
 }
 
 function contextOf(
@@ -240,7 +255,3 @@ function describeInputs(node: Node, inputs: readonly (Inferred | null)[]): strin
   });
   return described.length > 0 ? ` (${described.join('; ')})` : '';
 }
-
-/** The tensor type of dtype and shape as inference writes it. */
-export const inferred = (dtype: DType, shape: Shape, known?: readonly Known[]): Inferred =>
-  known ? { dtype, shape, known } : { dtype, shape };
