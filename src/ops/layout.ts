@@ -1,4 +1,4 @@
-import { sizeOf, stridesOf } from '../core/tensor.ts';
+import { sizeOf, stridesOf, type Tensor } from '../core/tensor.ts';
 import { type Dim, type Node, type Shape, staticShape } from '../ir/index.ts';
 import {
   axesOf,
@@ -325,21 +325,21 @@ const transposed: Operator['alias'] = (node, rank) => {
 };
 
 /** Axes of Squeeze and Unsqueeze as the graph states them, counted from the front. */
-function statedAxes(node: Node, rank: number): number[] | null {
-  const given = node.inputs[1];
-  const axes = given ? given.initializer?.toNumbers() : node.ints('axes');
+function statedAxes(node: Node, rank: number, given: Tensor | null): number[] | null {
+  const axes = node.inputs[1] ? given?.toNumbers() : node.ints('axes');
   const normal = axes?.map((axis) => (axis < 0 ? axis + rank : axis));
   return normal?.every((axis) => axis >= 0 && axis < rank) ? normal : null;
 }
 
-const squeezed: Operator['alias'] = (node, rank) => {
-  const gone = statedAxes(node, rank);
+const squeezed: Operator['alias'] = (node, rank, constant) => {
+  const gone = statedAxes(node, rank, constant(1));
   return gone && { input: 0, axes: sameAxes(rank).filter((axis) => !gone.includes(axis)) };
 };
 
-const unsqueezed: Operator['alias'] = (node, rank) => {
-  const count = node.inputs[1]?.initializer?.size ?? node.ints('axes')?.length;
-  const added = count === undefined ? null : statedAxes(node, rank + count);
+const unsqueezed: Operator['alias'] = (node, rank, constant) => {
+  const given = constant(1);
+  const count = given?.size ?? node.ints('axes')?.length;
+  const added = count === undefined ? null : statedAxes(node, rank + count, given);
   if (!added) return null;
   let own = 0;
   return {

@@ -156,8 +156,12 @@ export interface Operator {
   readonly steering?: readonly number[];
   /** The tensor that a node without inputs stands for (`Constant`). */
   readonly constant?: (node: Node) => Tensor | null;
-  /** Where output 0 is an input in another order or shape (`Identity`, `Transpose`); null where this node is not that. */
-  readonly alias?: (node: Node, inputRank: number) => Alias | null;
+  /** Where output 0 is an input in another order or shape (`Identity`, `Transpose`); null where this node is not that. `constant(i)`: the elements of input i, if known. */
+  readonly alias?: (
+    node: Node,
+    inputRank: number,
+    constant: (input: number) => Tensor | null,
+  ) => Alias | null;
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
   readonly infer: InferRule;

@@ -49,7 +49,11 @@ export function constantSource(value: Value, depth = 0): ConstantSource | null {
   const first = producer.inputs[0];
   if (!alias || !first) return null;
   const source = constantSource(first, depth + 1);
-  const step = source && alias(producer, source.axes.length);
+  const constantInput = (index: number): Tensor | null => {
+    const input = producer.inputs[index];
+    return input ? (constantSource(input, depth + 1)?.tensor ?? null) : null;
+  };
+  const step = source && alias(producer, source.axes.length, constantInput);
   if (!step) return null;
   if (isIdentity(step.axes, source.axes.length) && producer.inputs.length === 1) {
     if (isIdentity(source.axes, source.axes.length)) return own(value, source.tensor);
