@@ -84,8 +84,15 @@ describe('parseNpy', () => {
     [
       'a header without shape',
       npy("{'descr': '<f4', 'fortran_order': False, 'descr': '<f4'}"),
-      /more than one readable 'descr'/,
+      /more than one 'descr'/,
     ],
+    [
+      'a header with a field of the wrong type',
+      npy("{'descr': True, 'fortran_order': False, 'shape': ()}"),
+      /no readable 'descr'/,
+    ],
+    ['a header without its end', npy(headerOf("'<f4'", '()').replace('}', '')), /expected a dictionary/],
+    ['a header of blanks', npy(`{${' '.repeat(1_000_000)}`, undefined, 2), /expected a dictionary/],
     [
       'a bare number as shape',
       npy(headerOf("'<f4'", '(3)'), floats(1, 2, 3)),

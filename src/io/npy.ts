@@ -71,57 +71,68 @@ export function parseNpy(bytes: Uint8Array): Tensor {
   return new Tensor(dtype, shape, { bytes: data });
 }
 
-/** Reads the dictionary of the header; its keys may stand in any order. */
+/** The parts of the header's dictionary. Each matches in linear time: headers come from anywhere. */
+const OPEN = /\s*\{\s*/y;
+const KEY = /'([^']*)'\s*:\s*/y;
+const VALUE = /'[^']*'|True|False|\([\d\sL,]*\)|\[/y;
+const COMMA = /\s*(,?)/y;
+const CLOSE = /\s*\}\s*$/y;
+
+/** Reads the dictionary of the header, a Python literal; its keys may stand in any order. */
 function parseHeader(
   text: string,
   offset: number,
 ): { descr: string; fortranOrder: boolean; shape: number[] } {
-  const pattern =
-    /^\s*\{\s*((?:'(?:descr|fortran_order|shape)'\s*:\s*(?:'[^']*'|True|False|\([\d\sL,]*\)|\[.*\])\s*,?\s*){3})\}\s*$/s;
-  const body = text.length > 65536 ? undefined : pattern.exec(text)?.[1];
-  if (body === undefined) {
-    throw fail(
-      `the header is ${JSON.stringify(text.slice(0, 120))}; expected a dictionary with descr, fortran_order and shape`,
-      offset,
-    );
-  }
-  const field = (name: string, value: string): string => {
-    const matches = [...body.matchAll(new RegExp(`'${name}'\\s*:\\s*(${value})`, 'gs'))];
-    const found = matches[0]?.[1];
-    if (found === undefined || matches.length !== 1) {
+  let at = 0;
+  const take = (pattern: RegExp): RegExpExecArray => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match === null) {
       throw fail(
-        `the header has ${matches.length === 0 ? 'no' : 'more than one'} readable '${name}'`,
-        offset,
-        name,
+        `the header reads ${JSON.stringify(text.slice(at, at + 60))} here; expected a dictionary with descr, fortran_order and shape`,
+        offset + at,
       );
     }
-    return found;
+    at = pattern.lastIndex;
+    return match;
   };
-  const descr = field('descr', "'[^']*'|\\[.*\\]");
-  const fortranOrder = field('fortran_order', 'True|False') === 'True';
-  const tuple = field('shape', '\\([\\d\\sL,]*\\)').slice(1, -1).replace(/\s/g, '');
-  if (!/^(\d+L?,)*(\d+L?)?$/.test(tuple) || /^\d+L?$/.test(tuple)) {
-    throw fail(`the shape is (${tuple}); expected a tuple of whole numbers`, offset, 'shape');
+  const fields = new Map<string, string>();
+  take(OPEN);
+  for (let more = true; more && text[at] === "'"; ) {
+    const key = take(KEY)[1]!;
+    if (fields.has(key)) throw fail(`the header has more than one '${key}'`, offset + at, key);
+    const start = at;
+    const [value] = take(VALUE);
+    if (value === '[') {
+      throw new UnsupportedError(
+        `npy: structured arrays (${text.slice(start, start + 80)}…) are not read; save each field by itself`,
+      );
+    }
+    fields.set(key, value);
+    more = take(COMMA)[1] === ',';
+    while (/\s/.test(text[at] ?? '')) at++;
   }
-  const shape =
-    tuple === ''
-      ? []
-      : tuple
-          .replace(/,$/, '')
-          .split(',')
-          .map((dim) => Number.parseInt(dim, 10));
+  take(CLOSE);
+  const field = (name: string, begin: RegExp): string => {
+    const value = fields.get(name);
+    if (value !== undefined && begin.test(value)) return value;
+    throw fail(`the header has ${value === undefined ? 'no' : 'no readable'} '${name}'`, offset, name);
+  };
+  const descr = field('descr', /^'/);
+  const fortranOrder = field('fortran_order', /^[TF]/) === 'True';
+  const tuple = field('shape', /^\(/).slice(1, -1).replace(/\s/g, '');
+  const dims = tuple === '' ? [] : tuple.replace(/,$/, '').split(',');
+  if (!dims.every((dim) => /^\d+L?$/.test(dim)) || (dims.length === 1 && !tuple.endsWith(','))) {
+    throw fail(`the shape is (${tuple.slice(0, 60)}); expected a tuple of whole numbers`, offset, 'shape');
+  }
+  const shape = dims.map((dim) => Number.parseInt(dim, 10));
   if (!Number.isSafeInteger(sizeOf(shape.filter((dim) => dim !== 0)))) {
-    throw fail(`the shape (${tuple}) has more elements than can be counted`, offset, 'shape');
+    throw fail(`the shape (${tuple.slice(0, 60)}) has more elements than can be counted`, offset, 'shape');
   }
   return { descr, fortranOrder, shape };
 }
 
 function parseDescr(descr: string, offset: number): { dtype: DType; bigEndian: boolean } {
-  if (descr.startsWith('[')) {
-    throw new UnsupportedError(
-      `npy: structured arrays (${descr.slice(0, 80)}) are not read; save each field by itself`,
-    );
-  }
   const match = /^'([<>=|]?)([a-zA-Z?])(\d*)(.*)'$/.exec(descr);
   if (!match) throw fail(`the type is ${descr}; expected one such as '<f4'`, offset, 'descr');
   const [, order, kind, size] = match;

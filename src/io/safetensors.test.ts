@@ -127,7 +127,12 @@ describe('safetensors', () => {
       'a',
       /more elements than can be counted/,
     ],
-    ['offsets that are no numbers', fileOf(`{"a":${entry(0, '4')}}`, 4), 'a', /expected begin and end/],
+    [
+      'offsets that are no numbers',
+      fileOf(`{"a":${entry(0, '4')}}`, 4),
+      'a',
+      /expected a list of begin and end/,
+    ],
     ['offsets beyond the end', fileOf(`{"a":${entry(0, 4)}}`, 3), 'a', /0 to 4; the data has 3 bytes/],
     ['offsets in reverse', fileOf(`{"a":${entry(4, 0)}}`, 4), 'a', /4 to 0/],
     [
@@ -211,5 +216,11 @@ describe('safetensors', () => {
       { numRuns: 1000 },
     );
     survives(fileOf('['.repeat(1_000_000)));
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    expect(() => parseSafetensors(fileOf(`{"a":{"dtype":${deep}}}`))).toThrow(
+      /the dtype a list is not known/,
+    );
+    const long = '\\u0061'.repeat(2_000_000);
+    expect(() => parseSafetensors(fileOf(`{"${long}":1}`))).toThrow(FormatError);
   });
 });

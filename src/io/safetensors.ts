@@ -128,20 +128,36 @@ function parseHeader(bytes: Uint8Array): [string, unknown][] {
 /** A key that one object of valid JSON text has twice; `JSON.parse` would keep the last and say nothing. */
 function repeatedKey(text: string): string | undefined {
   const scopes: Set<string>[] = [];
-  const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}]/g;
-  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
-    const [found, colon] = match;
-    if (found === '{') scopes.push(new Set());
-    else if (found === '}') scopes.pop();
-    else if (colon !== undefined) {
-      const key: unknown = JSON.parse(found.slice(0, found.length - colon.length));
-      const scope = scopes.at(-1);
-      if (typeof key !== 'string' || scope === undefined) continue;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '{') scopes.push(new Set());
+    else if (character === '}') scopes.pop();
+    else if (character === '"') {
+      const start = at;
+      at = endOfString(text, at);
+      const key = JSON.parse(text.slice(start, at + 1)) as string;
+      let next = at + 1;
+      while (next < text.length && ' \t\n\r'.includes(text[next]!)) next++;
+      if (text[next] !== ':') continue;
+      const scope = scopes.at(-1)!;
       if (scope.has(key)) return key;
       scope.add(key);
     }
   }
   return undefined;
+}
+
+/** Index of the quote that ends the string whose first quote is at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
+}
+
+/** A value of the header as messages show it: lists and objects may be too deep to be printed. */
+function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -169,19 +185,19 @@ function readEntry(name: string, value: unknown, dataLength: number, dataOffset:
   const dtype = typeof dtypeName === 'string' ? dtypeByName.get(dtypeName) : undefined;
   if (dtype === undefined) {
     throw fail(
-      `the dtype ${JSON.stringify(dtypeName)} is not known; expected ${Object.keys(NAMES).join(', ')}`,
+      `the dtype ${shown(dtypeName)} is not known; expected ${Object.keys(NAMES).join(', ')}`,
       PREFIX,
       name,
     );
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
-    throw fail(`the shape is ${JSON.stringify(shape)}; expected a list of whole numbers >= 0`, PREFIX, name);
+    throw fail(`the shape is ${shown(shape)}; expected a list of whole numbers >= 0`, PREFIX, name);
   }
   if (!Number.isSafeInteger(sizeOf(shape.filter((dim) => dim !== 0)))) {
     throw fail(`the shape [${shape.join(', ')}] has more elements than can be counted`, PREFIX, name);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    throw fail(`data_offsets are ${JSON.stringify(offsets)}; expected begin and end`, PREFIX, name);
+    throw fail(`data_offsets are ${shown(offsets)}; expected a list of begin and end`, PREFIX, name);
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataLength) {
