@@ -522,6 +522,30 @@ const CASES: [string, Uint8Array, string | undefined, RegExp][] = [
     /two functions are named '.f'/,
   ],
   [
+    'functions that call each other',
+    message(
+      MODEL,
+      ['ir_version', 8],
+      ['opset_import', message(OPERATOR_SET, ['version', 17])],
+      ['opset_import', message(OPERATOR_SET, ['domain', 'd'], ['version', 1])],
+      ['graph', message(GRAPH, ...fine)],
+      ...['f', 'g', 'h'].map(
+        (name, index): Part => [
+          'functions',
+          message(
+            FUNCTION,
+            ['name', name],
+            ['domain', 'd'],
+            nodeOf(['g', 'f', 'f'][index]!, [], ['z'], ['domain', 'd']),
+            ['opset_import', message(OPERATOR_SET, ['domain', 'd'], ['version', 1])],
+          ),
+        ],
+      ),
+    ),
+    'functions',
+    /function 'd\.f' calls itself/,
+  ],
+  [
     'a function with one input twice',
     withFunction(['name', 'f'], ['input', 'a'], ['input', 'a']),
     'functions[0].input',

@@ -1,4 +1,4 @@
-import { type Attributes, type FunctionDefinition, Graph } from '../../ir/index.ts';
+import { type Attributes, type FunctionDefinition, Graph, normalizeDomain } from '../../ir/index.ts';
 import { ATTRIBUTE, FUNCTION, GRAPH, MODEL, NODE, OPERATOR_SET, VALUE_INFO } from './fields.ts';
 import { keepFields } from './kept.ts';
 import { readAttribute } from './read-attribute.ts';
@@ -93,19 +93,64 @@ export function parseOnnx(bytes: Uint8Array, options: ParseOnnxOptions = {}): Gr
     graph.opsetImports.set('', 1);
   }
   meta.unknownFields = unknown;
-  const seen = new Set<string>();
+  const definitions = new Map<string, FunctionDefinition>();
   for (const message of functions) {
     const definition = readFunction(message, context);
-    const key = JSON.stringify([definition.domain, definition.name, definition.overload]);
-    if (seen.has(key)) {
+    const key = functionKey(definition.domain, definition.name, definition.overload);
+    if (definitions.has(key)) {
       throw message.failHere(`two functions are named '${definition.domain}.${definition.name}'`, 'name');
     }
-    seen.add(key);
+    definitions.set(key, definition);
     meta.functions.push(definition);
+  }
+  const recursive = recursiveFunction(definitions);
+  if (recursive) {
+    throw reader.failHere(
+      `function '${recursive.domain}.${recursive.name}' calls itself, directly or through others`,
+      'functions',
+    );
   }
   readGraph(body, graph, context);
   located(body, () => graph.check());
   return graph;
+}
+
+const functionKey = (domain: string, name: string, overload: string): string =>
+  JSON.stringify([normalizeDomain(domain), name, overload]);
+
+/** Keys of the operators a graph applies, those of its subgraphs included. */
+function* appliedBy(graph: Graph): Generator<string> {
+  for (const node of graph.nodes) {
+    yield functionKey(node.domain, node.opType, node.overload);
+    for (const subgraph of node.subgraphs) yield* appliedBy(subgraph);
+  }
+}
+
+/** A function on a cycle of calls, or behind one. Functions all of whose calls are resolved are struck off until none is left. */
+function recursiveFunction(
+  definitions: ReadonlyMap<string, FunctionDefinition>,
+): FunctionDefinition | undefined {
+  const open = new Map<string, number>();
+  const callers = new Map<string, string[]>();
+  for (const [key, { graph }] of definitions) {
+    const called = [...new Set(appliedBy(graph))].filter((other) => definitions.has(other));
+    open.set(key, called.length);
+    for (const other of called) {
+      const list = callers.get(other);
+      if (list) list.push(key);
+      else callers.set(other, [key]);
+    }
+  }
+  const resolved = [...definitions.keys()].filter((key) => open.get(key) === 0);
+  for (const key of resolved) {
+    for (const caller of callers.get(key) ?? []) {
+      const left = (open.get(caller) ?? 0) - 1;
+      open.set(caller, left);
+      if (left === 0) resolved.push(caller);
+    }
+  }
+  const stuck = [...open].find(([, left]) => left > 0);
+  return stuck && definitions.get(stuck[0]);
 }
 
 function readOpset(reader: WireReader, graph: Graph, index: number): void {
