@@ -15,6 +15,7 @@ import {
   moduloDims,
   multiplyDims,
   subtractDims,
+  truncateDims,
 } from './symbolic.ts';
 
 /** Combines known elements; the dtype is that of the operands. */
@@ -66,14 +67,12 @@ const FOLDS: Readonly<Record<'Add' | 'Sub' | 'Mul' | 'Div' | 'Max' | 'Min', Fold
   Min: arithmetic(Math.min, minDims),
 };
 
-/** Integer division cuts toward zero, which is the floor of what is not negative; of floats only exact quotients are followed. */
+/** Integer division cuts toward zero; of floats only exact quotients are followed. */
 function quotient(a: Known, b: Known, dtype: DType): Known {
+  if (isInteger(dtype)) return truncateDims(a, b);
   const result = divideDims(a, b);
-  if (isInteger(dtype)) return isNonNegative(a) && isNonNegative(b) ? result : exact(a, b, result);
-  return exact(a, b, result);
+  return multiplyDims(result, b) === a ? result : null;
 }
-
-const exact = (a: Known, b: Known, result: Known): Known => (multiplyDims(result, b) === a ? result : null);
 
 function isNonNegative(value: Known): boolean {
   const order = compareDims(value, 0);
@@ -166,7 +165,7 @@ const modulo: InferRule = (ctx) => {
   return binary(
     arithmetic(
       (a, b) => (cLike ? a % b : a - b * Math.floor(a / b)),
-      (a, b) => (isNonNegative(a) && isNonNegative(b) ? moduloDims(a, b) : null),
+      (a, b) => (isNonNegative(b) && (!cLike || isNonNegative(a)) ? moduloDims(a, b) : null),
     ),
   )(ctx);
 };

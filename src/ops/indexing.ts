@@ -4,10 +4,11 @@ import { axisOf, inferredWith } from './broadcast.ts';
 import { dtypeAttribute } from './cast.ts';
 import { entry } from './entry.ts';
 import { differ, expectRankFrom, expectSameDtype, expectShape, sameDim } from './expect.ts';
+import { inferredOf } from './infer-constant.ts';
 import { notDifferentiable } from './later.ts';
 import type { InferContext, InferRule, Known, Operator } from './operator.ts';
 import { centerCropPad, pad, slice } from './slicing.ts';
-import { compareDims } from './symbolic.ts';
+import { compareDims, productOfDims } from './symbolic.ts';
 
 const expectIndices = (ctx: InferContext, index: number): Shape => {
   const { dtype, shape } = ctx.input(index);
@@ -91,6 +92,15 @@ const oneHot: InferRule = (ctx) => {
   return [{ dtype, shape: [...shape.slice(0, axis), depth, ...shape.slice(axis)] }];
 };
 
+/** Exporters count from 0 to a symbolic size by NonZero of a ConstantOfShape: there all elements are chosen, or none. */
+function countOfFilled(ctx: InferContext): Dim {
+  const producer = ctx.node.input(0).producer;
+  if (producer?.opType !== 'ConstantOfShape') return null;
+  const value = producer.tensor('value');
+  const element = value ? inferredOf(value).known?.[0] : 0;
+  return element === undefined ? null : element === 0 ? 0 : productOfDims(ctx.input(0).shape);
+}
+
 /** Indices of elements other than 0, a column each; how many is known only where the elements are. */
 const nonZero: InferRule = (ctx) => {
   const { shape } = ctx.input(0);
@@ -98,7 +108,7 @@ const nonZero: InferRule = (ctx) => {
   const sizes = staticShape(shape);
   // The index of a scalar counts as one axis.
   const rank = Math.max(shape.length, 1);
-  if (!numbers || !sizes) return [{ dtype: 'int64', shape: [rank, null] }];
+  if (!numbers || !sizes) return [{ dtype: 'int64', shape: [rank, countOfFilled(ctx)] }];
   const strides = shape.length === 0 ? [1] : stridesOf(sizes);
   const extents = shape.length === 0 ? [1] : sizes;
   const places = [...numbers.keys()].filter((offset) => numbers[offset] !== 0);

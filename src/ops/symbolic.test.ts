@@ -14,6 +14,7 @@ import {
   productOfDims,
   scaleDim,
   subtractDims,
+  truncateDims,
 } from './symbolic.ts';
 
 describe('arithmetic of symbolic dimensions', () => {
@@ -46,6 +47,18 @@ describe('arithmetic of symbolic dimensions', () => {
     expect(compareDims('a', 'a')).toBe(0);
     expect(minDims('batch', 1)).toBe(1);
     expect(minDims('seq', 512)).toBe('min(seq, 512)');
+  });
+
+  it('bounds what a division leaves', () => {
+    expect(compareDims(subtractDims('w', multiplyDims(2, divideDims('w', 2))), 0)).toBe('>=');
+    expect(compareDims(moduloDims('w', 7), 7)).toBe(-1);
+    expect(truncateDims(subtractDims('w', multiplyDims(2, ceilDivideDims('w', 2))), 2)).toBe(0);
+    expect(truncateDims('w', 2)).toBe('floor(w/2)');
+    expect(truncateDims(multiplyDims('w', -1), 2)).toBe('-floor(w/2)');
+    expect(truncateDims(subtractDims('w', 9), 2)).toBe(null);
+    expect(truncateDims(subtractDims(multiplyDims('w', 2), 8), 2)).toBe('w - 4');
+    expect(truncateDims(-7, 2)).toBe(-3);
+    expect(truncateDims('w', 0)).toBe(null);
   });
 
   it('lets a slice and its complement add up', () => {

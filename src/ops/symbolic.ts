@@ -304,7 +304,41 @@ interface Range {
   readonly most: number;
 }
 
+/** The tighter of two ranges that both hold. */
+const within = (a: Range, b: Range): Range => ({
+  least: Math.max(a.least, b.least),
+  most: Math.min(a.most, b.most),
+});
+
 function rangeOf(a: Polynomial): Range {
+  const direct = termRange(a);
+  const loosened = withoutFloors(a);
+  if (!loosened) return direct;
+  const { least, most } = rangeOf(loosened.rest);
+  return within(direct, { least: least + loosened.slack.least, most: most + loosened.slack.most });
+}
+
+/**
+ * The polynomial with `c*floor(x/k)`, for c a multiple of k, written as `c/k*x` less a slack of up to `c/k*(k - 1)`: what else holds
+ * of x can then cancel, as in `width - 2*floor(width/2)`, which is 0 or 1.
+ */
+function withoutFloors(a: Polynomial): { rest: Polynomial; slack: Range } | undefined {
+  let rest = a;
+  let [least, most] = [0, 0];
+  for (const term of a.values()) {
+    const [name] = term.atoms;
+    const parts = term.atoms.length === 1 && name !== undefined ? floorParts(name) : undefined;
+    const divisor = parts && numberOf(parts.divisor);
+    if (!parts || divisor === undefined || divisor <= 0 || term.coefficient % divisor !== 0) continue;
+    const factor = term.coefficient / divisor;
+    rest = plus(minus(rest, collect([term])), scaled(parts.dividend, factor));
+    if (factor > 0) least -= factor * (divisor - 1);
+    else most -= factor * (divisor - 1);
+  }
+  return rest === a ? undefined : { rest, slack: { least, most } };
+}
+
+function termRange(a: Polynomial): Range {
   let least = 0;
   let most = 0;
   for (const { coefficient, atoms } of a.values()) {
@@ -389,6 +423,21 @@ const product = binary((a, b) => a * b, times);
 export const divideDims = (a: Dim, b: Dim): Dim => (b === 0 ? null : quotient(a, b));
 
 const quotient = binary((a, b) => Math.floor(a / b), floorQuotient);
+
+/** `a / b` cut toward zero, as processors divide. Unknown where it depends on a sign that is not known. */
+export function truncateDims(a: Dim, b: Dim): Dim {
+  if (typeof a === 'number' && typeof b === 'number') return b === 0 ? null : Math.trunc(a / b) + 0;
+  if (a === null || b === null || !isWhole(a) || !isWhole(b)) return null;
+  const [dividend, divisor] = [toPolynomial(a), toPolynomial(b)];
+  const by = rangeOf(divisor);
+  if (by.least <= 0) return null;
+  const range = rangeOf(dividend);
+  if (range.least > -by.least && range.most < by.least) return 0;
+  if (range.least >= 0) return divideDims(a, b);
+  if (range.most <= 0) return ceilDivideDims(a, b);
+  const exact = exactQuotient(dividend, divisor);
+  return exact ? toDim(exact) : null;
+}
 
 /** `ceil(a / b)` */
 export const ceilDivideDims = (a: Dim, b: Dim): Dim => {
