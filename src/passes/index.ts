@@ -1,4 +1,5 @@
 /** Rewrites of whole graphs, each of which keeps what the graph computes. */
 export { liftConstants } from './lift-constants.ts';
 export type { PassResult } from './pass.ts';
+export { rebatch } from './rebatch.ts';
 export { removeUnused } from './remove-unused.ts';
