@@ -2,10 +2,11 @@ import type { DType } from '../core/dtype.ts';
 import { sizeOf, stridesOf } from '../core/tensor.ts';
 import { type Dim, type Shape, staticShape } from '../ir/index.ts';
 import type { InferContext, Inferred, Known } from './operator.ts';
+import { compareDims } from './symbolic.ts';
 
 /**
  * The shape two or more shapes broadcast to, aligned at the last axis. A size above 1 wins over a symbol (they can only be equal, or
- * the symbol 1); two different symbols give an unknown dimension.
+ * the symbol 1); of two symbolic ones the larger wins where that is known, else the dimension is unknown.
  */
 export function broadcastShapes(ctx: InferContext, shapes: readonly Shape[]): Shape {
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
@@ -28,7 +29,15 @@ function broadcastDim(ctx: InferContext, a: Dim, b: Dim, axis: number, shapes: r
     throw ctx.error(`${printed} do not broadcast: axis ${axis} is ${a} and ${b}`);
   }
   if (typeof a === 'number') return a;
-  return typeof b === 'number' ? b : null;
+  if (typeof b === 'number') return b;
+  // The larger one is right whether they are equal or the smaller is 1: `positions[:, :seq]` has min(512, seq) rows.
+  if (isAtLeast(a, b)) return a;
+  return isAtLeast(b, a) ? b : null;
+}
+
+function isAtLeast(a: Dim, b: Dim): boolean {
+  const order = compareDims(a, b);
+  return order === 1 || order === 0 || order === '>=';
 }
 
 /** For each element of a tensor of shape `to`, in order, the offset of the element of shape `from` that broadcasts to it. */

@@ -57,6 +57,8 @@ describe('arithmetic of symbolic dimensions', () => {
     expect(truncateDims(multiplyDims('w', -1), 2)).toBe('-floor(w/2)');
     expect(truncateDims(subtractDims('w', 9), 2)).toBe(null);
     expect(truncateDims(subtractDims(multiplyDims('w', 2), 8), 2)).toBe('w - 4');
+    expect(compareDims('s', minDims('s', 33))).toBe('>=');
+    expect(compareDims(minDims('s', 33), 's')).toBe('<=');
     expect(truncateDims(-7, 2)).toBe(-3);
     expect(truncateDims('w', 0)).toBe(null);
   });
@@ -124,6 +126,13 @@ describe('arithmetic of symbolic dimensions', () => {
         if (dim === null) return;
         expect(evaluateDim(dim, sizes)).toBe(value + 0);
         expect(addDims(dim, 0)).toBe(dim);
+        const order = compareDims(dim, 4);
+        const sign = Math.sign(value - 4);
+        if (order === '>=') expect(sign).toBeGreaterThanOrEqual(0);
+        else if (order === '<=') expect(sign).toBeLessThanOrEqual(0);
+        else if (order !== null) expect(sign).toBe(order);
+        const cut = truncateDims(dim, 3);
+        if (cut !== null) expect(evaluateDim(cut, sizes)).toBe(Math.trunc(value / 3) + 0);
       }),
       { numRuns: 2000 },
     );

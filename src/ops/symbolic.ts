@@ -311,11 +311,25 @@ const within = (a: Range, b: Range): Range => ({
 });
 
 function rangeOf(a: Polynomial): Range {
-  const direct = termRange(a);
+  const direct = within(termRange(a), minimumRange(a));
   const loosened = withoutFloors(a);
   if (!loosened) return direct;
   const { least, most } = rangeOf(loosened.rest);
   return within(direct, { least: least + loosened.slack.least, most: most + loosened.slack.most });
+}
+
+/** What follows from min(p, q) being neither above p nor above q, for the first minimum that stands alone in a term. */
+function minimumRange(a: Polynomial): Range {
+  const unbounded = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+  const term = [...a.values()].find(({ atoms }) => atoms.length === 1 && atoms[0]!.startsWith('min('));
+  if (!term) return unbounded;
+  const rest = minus(a, collect([term]));
+  const ranges = splitMinimum(term.atoms[0]!).map((text) =>
+    rangeOf(plus(rest, scaled(toPolynomial(text), term.coefficient))),
+  );
+  return term.coefficient < 0
+    ? { ...unbounded, least: Math.max(...ranges.map((range) => range.least)) }
+    : { ...unbounded, most: Math.min(...ranges.map((range) => range.most)) };
 }
 
 /**
