@@ -25,6 +25,8 @@ export interface InferOptions {
   readonly shapes?: Readonly<Record<string, Shape>>;
   /** Sizes of symbolic dimensions by name, such as `{ batch: 1 }`. */
   readonly symbols?: Readonly<Record<string, number>>;
+  /** Called before a node of the graph itself (not of a subgraph) is inferred; may give it other inputs, once it has inferred those. */
+  readonly before?: (node: Node, inference: Inference) => void;
 }
 
 /** A node whose outputs could not be inferred, and why. */
@@ -133,7 +135,10 @@ function inferBody(graph: Graph, run: Run): void {
       inference.set(value, { dtype: values.dtype, shape: dims });
     }
   }
-  for (const node of graph.nodes) visit(node, run);
+  for (const node of graph.nodes) {
+    if (run.depth === 0) run.options.before?.(node, inference);
+    visit(node, run);
+  }
 }
 
 function visit(node: Node, run: Run): void {

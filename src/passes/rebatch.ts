@@ -1,26 +1,38 @@
-import { Tensor } from '../core/tensor.ts';
-import { cloneGraph, type Graph, type Node, staticShape, tensorType, type Value } from '../ir/index.ts';
-import { allNodes, constantSource, findOperator, inferShapes } from '../ops/index.ts';
+import { sizeOf, Tensor } from '../core/tensor.ts';
+import { cloneGraph, type Graph, type Node, staticShape, tensorType } from '../ir/index.ts';
+import { findOperator, type Inference, inferShapes } from '../ops/index.ts';
 
 /**
- * A copy of a graph whose inputs have another batch size, for graphs exported with a fixed one. Target shapes written as constants
- * (`Reshape` to [2, 4, 6, 8, 8]) that begin with the old batch size get the new one. Weights are shared with the original.
+ * A copy of a graph whose inputs have another batch size, for graphs exported with a fixed one. Target shapes that hold the old batch size
+ * (`Reshape` to [2, 4, 6, 8, 8], or to [17, 2 * 4, 8] inside attention) get the new one. Weights are shared with the original.
  *
- * Gives null where the graph's batch cannot be changed so: inputs of different or unknown batch, or shapes that do not follow through
- * to the outputs.
+ * Gives null where the batch cannot be changed so: inputs of different or unknown batch, or shapes that do not follow through to the
+ * outputs.
  */
 export function rebatch(graph: Graph, batch: number): Graph | null {
   const old = batchOf(graph);
   if (old === null) return null;
-  const { graph: copy } = cloneGraph(graph);
+  const { graph: copy, nodes } = cloneGraph(graph);
   for (const input of copy.feeds) {
     if (input.type?.kind === 'tensor' && input.type.shape) {
       input.type = tensorType(input.type.dtype, [batch, ...input.type.shape.slice(1)]);
     }
   }
   if (old === batch) return copy;
-  for (const node of allNodes(copy)) changeTargetShape(node, old, batch);
-  return follows(graph, copy, old, batch) ? copy : null;
+  const originals = new Map([...nodes].map(([original, node]) => [node, original]));
+  try {
+    const before = inferShapes(graph);
+    const after = inferShapes(copy, {
+      before: (node, inference) => {
+        const original = originals.get(node);
+        if (original) changeTargetShape(original, before, node, inference, old, batch);
+      },
+    });
+    return follows(graph, before, copy, after, old, batch) ? copy : null;
+  } catch {
+    // Shapes that contradict each other are the answer: this graph has its batch size built in.
+    return null;
+  }
 }
 
 /** The batch size all inputs agree on; null where there is none. */
@@ -34,38 +46,73 @@ function batchOf(graph: Graph): number | null {
   return batch;
 }
 
-function changeTargetShape(node: Node, old: number, batch: number): void {
+function changeTargetShape(
+  original: Node,
+  before: Inference,
+  node: Node,
+  inference: Inference,
+  old: number,
+  batch: number,
+): void {
   const index = findOperator(node.domain, node.opType)?.shapeInput;
-  const input = index === undefined ? null : node.inputs[index];
-  const source = input && constantSource(input);
-  if (index === undefined || !source || source.tensor.dtype !== 'int64') return;
-  const sizes = source.tensor.toNumbers();
-  // A cut along an axis (Split) has sizes too, but they are not a shape: its first output says which it is.
-  if (sizes[0] !== old || !isShapeOf(node.outputs[0], sizes)) return;
-  const name = node.graph.freshName(`${source.value.name}_batch_${batch}`);
-  node.setInput(index, node.graph.addInitializer(name, Tensor.int64([batch, ...sizes.slice(1)])));
+  const [target, data] = index === undefined ? [] : [node.inputs[index], node.inputs[0]];
+  const sizes = target && staticShape(inference.get(target)?.known);
+  const output = original.outputs[0] && staticShape(before.get(original.outputs[0])?.shape);
+  if (index === undefined || !target || !sizes || !output || sizes.length !== output.length) return;
+  const was = original.inputs[0] && staticShape(before.get(original.inputs[0])?.shape);
+  const now = data && staticShape(inference.get(data)?.shape);
+  const axis =
+    was && now && sizeOf(was) === sizeOf(output)
+      ? batchAxisAfter(was, now, output)
+      : sizes[0] === old
+        ? 0
+        : null;
+  // A size that is left open, or was computed from the new batch already, needs no change.
+  if (axis === null || sizes[axis] !== output[axis]) return;
+  const changed = sizes.map((size, place) => (place === axis ? (size / old) * batch : size));
+  const name = node.graph.freshName(`${target.name}_batch_${batch}`);
+  const value = node.graph.addInitializer(name, Tensor.int64(changed));
+  inference.set(value, { dtype: 'int64', shape: [changed.length], known: changed });
+  node.setInput(index, value);
 }
 
-/** True where the value has as many axes as there are sizes, as far as that is declared. */
-function isShapeOf(value: Value | null | undefined, sizes: readonly number[]): boolean {
-  const shape = value?.type?.kind === 'tensor' ? value.type.shape : null;
-  return shape === null || shape.length === sizes.length;
+/**
+ * The axis of a reshaped tensor that the batch is in. The batch axis of the input is the one that changed; it spans the places from `ahead`, the
+ * number of elements before it, to `behind`. Of the output's axes that overlap this span and can shrink alike, one that begins at `ahead` is the
+ * batch; else the first (`[17, 2 * 4, 8]` to `[17 * 2, 32]` and back to `[17, 2, 32]`). Null where there is none.
+ */
+function batchAxisAfter(
+  was: readonly number[],
+  now: readonly number[],
+  output: readonly number[],
+): number | null {
+  const axis = was.findIndex((dim, place) => dim !== now[place]);
+  if (axis < 0 || was.length !== now.length) return null;
+  const ahead = sizeOf(was.slice(0, axis));
+  const behind = ahead * was[axis]!;
+  const ratio = was[axis]! / now[axis]!;
+  const begins = output.map((_, place) => sizeOf(output.slice(0, place)));
+  const candidates = output.flatMap((dim, place) => {
+    const begin = begins[place]!;
+    const overlaps = begin < behind && ahead < begin * dim;
+    return overlaps && dim % ratio === 0 ? [place] : [];
+  });
+  return candidates.find((place) => begins[place] === ahead) ?? candidates[0] ?? null;
 }
 
 /** True where every output changed in its first axis alone, from the old batch size to the new. */
-function follows(graph: Graph, copy: Graph, old: number, batch: number): boolean {
-  let before: ReturnType<typeof inferShapes>;
-  let after: ReturnType<typeof inferShapes>;
-  try {
-    before = inferShapes(graph);
-    after = inferShapes(copy);
-  } catch {
-    // Shapes that contradict each other are the answer: this graph has its batch size built in.
-    return false;
-  }
+function follows(
+  graph: Graph,
+  before: Inference,
+  copy: Graph,
+  after: Inference,
+  old: number,
+  batch: number,
+): boolean {
   return graph.outputs.every((output, index) => {
+    const other = copy.outputs[index];
     const was = staticShape(before.get(output)?.shape);
-    const now = staticShape(copy.outputs[index] && after.get(copy.outputs[index])?.shape);
+    const now = staticShape(other && after.get(other)?.shape);
     return (
       was !== null &&
       now !== null &&
