@@ -22,6 +22,9 @@ interface Term {
 /** Longer expressions than this are given up as unknown. */
 const MOST_TERMS = 64;
 
+/** Minima of one sum that are looked into together; each more doubles the work. */
+const MOST_MINIMA = 2;
+
 const SYMBOL = /^[A-Za-z_][\w.:$]*$/;
 const SEPARATOR = '*';
 
@@ -245,6 +248,11 @@ function floorQuotient(a: Polynomial, b: Polynomial): Polynomial {
     );
     return plus(outside, floorQuotient(reduced, constant(divisor / common)));
   }
+  // floor(-x/k) = -floor((x + k - 1)/k)
+  if (ordered(remainder)[0]!.coefficient < 0) {
+    const turned = plus(scaled(remainder, -1), constant(divisor - 1));
+    return minus(outside, floorQuotient(turned, constant(divisor)));
+  }
   return plus(outside, atom(`floor(${grouped(remainder)}/${divisor})`));
 }
 
@@ -310,26 +318,33 @@ const within = (a: Range, b: Range): Range => ({
   most: Math.min(a.most, b.most),
 });
 
-function rangeOf(a: Polynomial): Range {
-  const direct = within(termRange(a), minimumRange(a));
+function rangeOf(a: Polynomial, depth = 0): Range {
+  const direct = within(termRange(a), minimumRange(a, depth));
   const loosened = withoutFloors(a);
   if (!loosened) return direct;
-  const { least, most } = rangeOf(loosened.rest);
+  const { least, most } = rangeOf(loosened.rest, depth);
   return within(direct, { least: least + loosened.slack.least, most: most + loosened.slack.most });
 }
 
-/** What follows from min(p, q) being neither above p nor above q, for the first minimum that stands alone in a term. */
-function minimumRange(a: Polynomial): Range {
-  const unbounded = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
-  const term = [...a.values()].find(({ atoms }) => atoms.length === 1 && atoms[0]!.startsWith('min('));
-  if (!term) return unbounded;
-  const rest = minus(a, collect([term]));
-  const ranges = splitMinimum(term.atoms[0]!).map((text) =>
-    rangeOf(plus(rest, scaled(toPolynomial(text), term.coefficient))),
-  );
-  return term.coefficient < 0
-    ? { ...unbounded, least: Math.max(...ranges.map((range) => range.least)) }
-    : { ...unbounded, most: Math.min(...ranges.map((range) => range.most)) };
+/** What follows from min(p, q) being neither above p nor above q, for the minima that stand alone in a term. */
+function minimumRange(a: Polynomial, depth: number): Range {
+  let range: Range = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+  if (depth >= MOST_MINIMA) return range;
+  for (const term of a.values()) {
+    const [name] = term.atoms;
+    if (term.atoms.length !== 1 || !name?.startsWith('min(')) continue;
+    const rest = minus(a, collect([term]));
+    const ranges = splitMinimum(name).map((text) =>
+      rangeOf(plus(rest, scaled(toPolynomial(text), term.coefficient)), depth + 1),
+    );
+    range = within(
+      range,
+      term.coefficient < 0
+        ? { ...range, least: Math.max(...ranges.map(({ least }) => least)) }
+        : { ...range, most: Math.min(...ranges.map(({ most }) => most)) },
+    );
+  }
+  return range;
 }
 
 /**
