@@ -1,6 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import { sizeOf, stridesOf } from '../core/tensor.ts';
 import { type Dim, type Shape, staticShape } from '../ir/index.ts';
+import { MOST_KNOWN } from './infer-constant.ts';
 import type { InferContext, Inferred, Known } from './operator.ts';
 import { compareDims } from './symbolic.ts';
 
@@ -82,6 +83,12 @@ export function axesOf(ctx: InferContext, axes: readonly number[], rank: number)
   const normal = axes.map((axis) => axisOf(ctx, axis, rank, 'axes:'));
   if (new Set(normal).size !== normal.length) throw ctx.error(`axes [${axes.join(', ')}] name an axis twice`);
   return normal;
+}
+
+/** The sizes of a tensor whose elements may be followed: static, and few enough elements; else null. */
+export function followedSizes(shape: Shape): readonly number[] | null {
+  const sizes = staticShape(shape);
+  return sizes && sizeOf(sizes) <= MOST_KNOWN ? sizes : null;
 }
 
 /** Rearranges known elements: element `i` of the result is element `offsets[i]` of `known`. */

@@ -1,7 +1,7 @@
 import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { roundHalfEven } from '../core/numeric.ts';
 import { staticShape } from '../ir/index.ts';
-import { broadcastOffsets, broadcastShapes, inferredWith, pick } from './broadcast.ts';
+import { broadcastOffsets, broadcastShapes, followedSizes, inferredWith, pick } from './broadcast.ts';
 import { entry } from './entry.ts';
 import { expectFloat, expectSameDtype } from './expect.ts';
 import { notDifferentiable } from './later.ts';
@@ -39,7 +39,7 @@ export function settle(value: number, dtype: DType): Known {
 
 /** Known elements of operands under broadcasting, folded from left to right. */
 function foldAll(inputs: readonly Inferred[], shape: Inferred['shape'], fold: Fold): Known[] | undefined {
-  const to = staticShape(shape);
+  const to = followedSizes(shape);
   const [first] = inputs;
   if (!to || !first) return undefined;
   let result: Known[] | undefined;
@@ -204,7 +204,7 @@ const where: InferRule = (ctx) => {
     throw ctx.error(`condition expects bool, got ${condition.dtype}; put a Cast before it`);
   expectSameDtype(ctx, 1, 2);
   const shape = broadcastShapes(ctx, [condition.shape, yes.shape, no.shape]);
-  const to = staticShape(shape);
+  const to = followedSizes(shape);
   const spread = ({ shape: own, known }: Inferred): Known[] | undefined => {
     const from = staticShape(own);
     return known && from && to ? pick(known, broadcastOffsets(from, to)) : undefined;

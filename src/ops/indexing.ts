@@ -1,6 +1,6 @@
 import { sizeOf, stridesOf } from '../core/tensor.ts';
 import { type Dim, type Shape, staticShape } from '../ir/index.ts';
-import { axisOf, inferredWith } from './broadcast.ts';
+import { axisOf, followedSizes, inferredWith } from './broadcast.ts';
 import { dtypeAttribute } from './cast.ts';
 import { entry } from './entry.ts';
 import { differ, expectRankFrom, expectSameDtype, expectShape, sameDim } from './expect.ts';
@@ -31,7 +31,7 @@ const gather: InferRule = (ctx) => {
       throw ctx.error(`index ${wrong} is out of range for axis ${axis} of size ${size}`);
   }
   const sizes = staticShape(shape);
-  if (!known || !sizes || !places) return [{ dtype, shape: picked }];
+  if (!known || !sizes || !places || !followedSizes(picked)) return [{ dtype, shape: picked }];
   const outer = sizeOf(sizes.slice(0, axis));
   const inner = sizeOf(sizes.slice(axis + 1));
   const along = sizes[axis]!;

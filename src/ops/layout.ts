@@ -5,6 +5,7 @@ import {
   axisOf,
   broadcastOffsets,
   broadcastShapes,
+  followedSizes,
   inferredWith,
   pick,
   stridedOffsets,
@@ -244,7 +245,7 @@ const expand: InferRule = (ctx) => {
   const wanted = shapeElements(ctx, 1);
   if (!wanted) return [null];
   const wide = broadcastShapes(ctx, [shape, wanted]);
-  const [from, to] = [staticShape(shape), staticShape(wide)];
+  const [from, to] = [staticShape(shape), followedSizes(wide)];
   return [
     inferredWith(dtype, wide, known && from && to ? pick(known, broadcastOffsets(from, to)) : undefined),
   ];
@@ -259,7 +260,7 @@ const tile: InferRule = (ctx) => {
     throw ctx.error(`repeats expects ${shape.length} numbers, got ${repeats.length}`);
   }
   const tiled = shape.map((dim, axis) => multiplyDims(dim, repeats[axis] ?? null));
-  const [from, to] = [staticShape(shape), staticShape(tiled)];
+  const [from, to] = [staticShape(shape), followedSizes(tiled)];
   if (!known || !from || !to) return [{ dtype, shape: tiled }];
   const strides = stridesOf(from);
   // Index i of the result is index i modulo the size, axis by axis.

@@ -73,6 +73,22 @@ describe('shapes computed in the graph', () => {
     expect(builder.inferred(builder.op('NonZero', [filled])).shape).toEqual([1, 'h']);
   });
 
+  it('are not followed into large tensors', () => {
+    const builder = new GraphBuilder();
+    const column = builder.constant(Tensor.zeros('float32', [4000, 1]));
+    const row = builder.constant(Tensor.zeros('float32', [1, 4000]));
+    const indices = builder.constant(Tensor.zeros('int64', [4000]));
+    const wide = [
+      builder.op('Add', [column, row]),
+      builder.op('Expand', [column, builder.constant(ints(4000, 4000))]),
+      builder.op('Tile', [row, builder.constant(ints(4000, 1))]),
+      builder.op('Gather', [row, indices]),
+    ];
+    for (const value of wide) {
+      expect(builder.inferred(value)).toEqual({ dtype: 'float32', shape: [4000, 4000] });
+    }
+  });
+
   it('stay unknown where the data decides', () => {
     const { builder, x } = image();
     const any = builder.input('sizes', 'int64', [4]);
