@@ -1,16 +1,27 @@
-import type { DType } from '../core/dtype.ts';
+import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { fromFloat32 } from '../core/float16.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Shape, Value } from '../ir/index.ts';
 import { GraphBuilder, type OpOptions } from '../ops/index.ts';
-import type { AnyModule } from './module.ts';
-import { Parameter } from './parameter.ts';
+import type { Operand } from './functional/operand.ts';
+import type { AnyModule, ModuleOutput } from './module.ts';
+import { Parameter, type ParameterPruning } from './parameter.ts';
 import { Variable } from './variable.ts';
 
 /** A buffer's new elements, computed by the graph: batch norm's running statistics in training mode. */
 export interface BufferUpdate {
   readonly buffer: Tensor;
   readonly value: Value;
+}
+
+/** How a Tracer writes graphs. */
+export interface TracerOptions {
+  /**
+   * `bake` (the default): a pruned parameter is one initializer, `parameter.data`. `graph`: original and mask are initializers of their own,
+   * joined by a Mul, so that the gradient of the original is 0 where it is pruned.
+   */
+  readonly masks?: 'bake' | 'graph';
 }
 
 /**
@@ -21,18 +32,26 @@ export class Tracer {
   readonly builder: GraphBuilder;
   /** New values of buffers, to be written back after a run. */
   readonly updates: BufferUpdate[] = [];
+  /** What each module gave, by path: one value per output and call, in order. */
+  readonly moduleOutputs: Map<string, Value[]> = new Map();
+  readonly #masks: 'bake' | 'graph';
   readonly #names = new Map<Tensor, string>();
   readonly #paths = new Map<AnyModule, string>();
   readonly #initializers = new Map<Tensor, Variable>();
   /** Modules being called, outermost first, with their scope segments. */
   readonly #stack: { readonly path: string; readonly segment: string }[] = [];
   readonly #nodeNames = new Map<string, number>();
+  /** Constants that are no one's parameter, by their elements. */
+  readonly #constants = new Map<string, Variable>();
 
-  constructor(root: AnyModule, builder: GraphBuilder = new GraphBuilder()) {
-    this.builder = builder;
+  constructor(root: AnyModule, options: TracerOptions = {}) {
+    this.builder = new GraphBuilder();
+    this.#masks = options.masks ?? 'bake';
     for (const [path, module] of root.namedModules()) this.#paths.set(module, path);
     for (const { path, name, parameter } of root.parameterPlaces()) {
-      this.#names.set(parameter.data, path === '' ? name : `${path}.${name}`);
+      const full = path === '' ? name : `${path}.${name}`;
+      this.#names.set(parameter.data, full);
+      if (parameter.pruning) this.#names.set(parameter.pruning.orig, `${full}_orig`);
     }
     for (const [name, buffer] of root.namedBuffers()) this.#names.set(buffer, name);
   }
@@ -42,8 +61,8 @@ export class Tracer {
     return new Variable(this, this.builder.input(name, dtype, shape));
   }
 
-  /** Runs a module's forward with its scope around. */
-  scoped<T>(module: AnyModule, body: () => T): T {
+  /** Runs a module's forward with its scope around, and notes its outputs. */
+  scoped<T extends ModuleOutput>(module: AnyModule, body: () => T): T {
     const path = this.#paths.get(module);
     if (path === undefined) {
       throw new ArgumentError(
@@ -52,20 +71,59 @@ export class Tracer {
     }
     this.#stack.push({ path, segment: this.#segment(path) });
     try {
-      return body();
+      const output = body();
+      const variables: readonly Variable[] = output instanceof Variable ? [output] : output;
+      const values = variables.map(({ value }) => value);
+      this.moduleOutputs.set(path, [...(this.moduleOutputs.get(path) ?? []), ...values]);
+      return output;
     } finally {
       this.#stack.pop();
     }
   }
 
-  /** A parameter or buffer as a value of the graph; the same value each time. Other tensors become anonymous constants. */
+  /** A parameter or buffer as a value of the graph; the same value each time. Other tensors become constants without a state-dict name. */
   tensor(source: Parameter | Tensor): Variable {
-    const tensor = source instanceof Parameter ? source.data : source;
-    const known = this.#initializers.get(tensor);
+    if (source instanceof Parameter) {
+      const { pruning } = source;
+      return pruning && this.#masks === 'graph'
+        ? this.#masked(source, pruning)
+        : this.#initializer(source.data);
+    }
+    return this.#initializer(source);
+  }
+
+  /** A constant that is no one's parameter: a shape, a list of axes, a scalar. Equal ones are shared. */
+  constant(tensor: Tensor): Variable {
+    const key = `${tensor} ${tensor.bytes.join(' ')}`;
+    const known = this.#constants.get(key);
     if (known) return known;
-    const variable = new Variable(this, this.builder.constant(tensor, this.#names.get(tensor) ?? 'constant'));
-    this.#initializers.set(tensor, variable);
+    const variable = new Variable(this, this.builder.constant(tensor, this.#constantName()));
+    this.#constants.set(key, variable);
     return variable;
+  }
+
+  /** A number as a constant of that dtype, without axes. Throws ArgumentError where the dtype cannot hold it. */
+  scalar(value: number, dtype: DType = 'float32'): Variable {
+    const { kind } = dtypeInfo(dtype);
+    const whole = kind === 'int' || kind === 'uint';
+    if (kind !== 'float' && !(whole && Number.isInteger(value))) {
+      throw new ArgumentError(`${dtype} cannot hold ${value}; convert the variable first: x.to('float32')`);
+    }
+    if (dtype === 'float64') return this.constant(new Tensor(dtype, [], Float64Array.of(value)));
+    return this.constant(
+      dtype === 'int64' ? Tensor.int64(value) : fromFloat32(Tensor.full([], value), dtype),
+    );
+  }
+
+  /** What arithmetic takes beside a variable, as a variable; numbers get the dtype given. */
+  operand(operand: Operand, dtype: DType): Variable {
+    if (operand instanceof Variable) return operand;
+    return typeof operand === 'number' ? this.scalar(operand, dtype) : this.tensor(operand);
+  }
+
+  /** A constant int64 tensor, as ONNX wants shapes and axes; a bare number gives one without axes. */
+  int64(values: number | readonly number[]): Variable {
+    return this.constant(Tensor.int64(values));
   }
 
   /** Adds a node with one output. */
@@ -94,9 +152,35 @@ export class Tracer {
     return /^\d/.test(relative) ? `${around.segment}.${relative}` : relative;
   }
 
-  #nodeName(opType: string): string {
+  #initializer(tensor: Tensor): Variable {
+    const known = this.#initializers.get(tensor);
+    if (known) return known;
+    const name = this.#names.get(tensor) ?? this.#constantName();
+    const variable = new Variable(this, this.builder.constant(tensor, name));
+    this.#initializers.set(tensor, variable);
+    return variable;
+  }
+
+  #masked(parameter: Parameter, pruning: ParameterPruning): Variable {
+    const known = this.#initializers.get(parameter.data);
+    if (known) return known;
+    const factors = [this.#initializer(pruning.orig), this.#initializer(pruning.mask)];
+    const masked = this.op('Mul', factors);
+    this.#initializers.set(parameter.data, masked);
+    return masked;
+  }
+
+  #constantName(): string {
+    return `${this.#scope()}Constant`;
+  }
+
+  #scope(): string {
     const segments = this.#stack.map(({ segment }) => segment).filter((segment) => segment !== '');
-    const base = `/${[...segments, opType].join('/')}`;
+    return segments.length === 0 ? '/' : `/${segments.join('/')}/`;
+  }
+
+  #nodeName(opType: string): string {
+    const base = `${this.#scope()}${opType}`;
     const count = this.#nodeNames.get(base) ?? 0;
     this.#nodeNames.set(base, count + 1);
     return count === 0 ? base : `${base}_${count}`;

@@ -1,0 +1,2 @@
+/** Networks by name. */
+export { LeNet5 } from './lenet.ts';

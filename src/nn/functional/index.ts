@@ -1,0 +1,85 @@
+/** Functions on Variables, as `torch.nn.functional` and `torch`: `import { F } from 'secateur/nn'`. */
+export {
+  elu,
+  gelu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  logSoftmax,
+  mish,
+  prelu,
+  relu,
+  relu6,
+  sigmoid,
+  silu,
+  softmax,
+  softplus,
+  tanh,
+} from './activation.ts';
+export {
+  abs,
+  add,
+  clamp,
+  div,
+  erf,
+  exp,
+  log,
+  matmul,
+  mul,
+  neg,
+  pow,
+  reciprocal,
+  sqrt,
+  sub,
+  to,
+  where,
+} from './arithmetic.ts';
+export {
+  type ConvFunctionOptions,
+  type ConvTransposeFunctionOptions,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
+  embedding,
+  linear,
+  type Padding,
+} from './conv.ts';
+export {
+  type BatchNormFunctionOptions,
+  batchNorm,
+  type DropoutOptions,
+  dropout,
+  dropout2d,
+  groupNorm,
+  layerNorm,
+} from './norm.ts';
+export type { Operand, Sizes, Weight } from './operand.ts';
+export {
+  type AdaptiveSizes,
+  type AvgPoolOptions,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool2d,
+  type MaxPoolOptions,
+  maxPool2d,
+  type PoolOptions,
+} from './pool.ts';
+export { max, mean, min, type ReduceOptions, sum } from './reduce.ts';
+export { type InterpolateOptions, interpolate, type PadMode, pad, pixelShuffle } from './resize.ts';
+export {
+  cat,
+  chunk,
+  expand,
+  flatten,
+  narrow,
+  permute,
+  reshape,
+  reshape as view,
+  select,
+  split,
+  squeeze,
+  stack,
+  transpose,
+  unsqueeze,
+} from './shape.ts';
