@@ -1,2 +1,2 @@
 /** Networks by name. */
-export { LeNet5 } from './lenet.ts';
+export { LeNet5, type LeNet5Options } from './lenet5.ts';

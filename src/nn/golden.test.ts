@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../core/tensor.ts';
 import { parseSafetensors } from '../io/index.ts';
-import { LeNet5 } from '../models/lenet.ts';
+import { LeNet5 } from '../models/lenet5.ts';
 import { createSession } from '../runtime/index.ts';
 import * as nn from './index.ts';
 

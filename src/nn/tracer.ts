@@ -30,11 +30,10 @@ export interface TracerOptions {
  */
 export class Tracer {
   readonly builder: GraphBuilder;
-  /** New values of buffers, to be written back after a run. */
-  readonly updates: BufferUpdate[] = [];
-  /** What each module gave, by path: one value per output and call, in order. */
-  readonly moduleOutputs: Map<string, Value[]> = new Map();
+  /** What each module gave, by path: a list of outputs for every call, in order. */
+  readonly moduleOutputs: Map<string, Value[][]> = new Map();
   readonly #masks: 'bake' | 'graph';
+  readonly #updates = new Map<Tensor, Variable>();
   readonly #names = new Map<Tensor, string>();
   readonly #paths = new Map<AnyModule, string>();
   readonly #initializers = new Map<Tensor, Variable>();
@@ -44,8 +43,8 @@ export class Tracer {
   /** Constants that are no one's parameter, by their elements. */
   readonly #constants = new Map<string, Variable>();
 
-  constructor(root: AnyModule, options: TracerOptions = {}) {
-    this.builder = new GraphBuilder();
+  constructor(root: AnyModule, builder: GraphBuilder = new GraphBuilder(), options: TracerOptions = {}) {
+    this.builder = builder;
     this.#masks = options.masks ?? 'bake';
     for (const [path, module] of root.namedModules()) this.#paths.set(module, path);
     for (const { path, name, parameter } of root.parameterPlaces()) {
@@ -74,7 +73,7 @@ export class Tracer {
       const output = body();
       const variables: readonly Variable[] = output instanceof Variable ? [output] : output;
       const values = variables.map(({ value }) => value);
-      this.moduleOutputs.set(path, [...(this.moduleOutputs.get(path) ?? []), ...values]);
+      this.moduleOutputs.set(path, [...(this.moduleOutputs.get(path) ?? []), values]);
       return output;
     } finally {
       this.#stack.pop();
@@ -90,6 +89,21 @@ export class Tracer {
         : this.#initializer(source.data);
     }
     return this.#initializer(source);
+  }
+
+  /** A buffer as it is at this point of the forward: its newest value. */
+  state(buffer: Tensor): Variable {
+    return this.#updates.get(buffer) ?? this.#initializer(buffer);
+  }
+
+  /** Notes a buffer's new value, which a run writes back. */
+  update(buffer: Tensor, value: Variable): void {
+    this.#updates.set(buffer, value);
+  }
+
+  /** New values of buffers, one a buffer, to be written back after a run. */
+  get updates(): readonly BufferUpdate[] {
+    return [...this.#updates].map(([buffer, { value }]) => ({ buffer, value }));
   }
 
   /** A constant that is no one's parameter: a shape, a list of axes, a scalar. Equal ones are shared. */

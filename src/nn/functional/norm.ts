@@ -75,11 +75,10 @@ export function batchNorm(
   if (weight !== null) y = y.mul(overChannels(x, tracer.operand(weight, x.dtype)));
   if (bias !== null) y = y.add(overChannels(x, tracer.operand(bias, x.dtype)));
   const blend = (running: Tensor, batch: Variable): void => {
-    const kept =
-      typeof momentum === 'number'
-        ? tracer.tensor(running).mul(1 - momentum)
-        : rest(tracer.tensor(running), momentum);
-    tracer.updates.push({ buffer: running, value: kept.add(batch.view(-1).mul(momentum)).value });
+    const old = tracer.state(running);
+    // (1 - momentum) running + momentum batch
+    const kept = typeof momentum === 'number' ? old.mul(1 - momentum) : old.sub(old.mul(momentum));
+    tracer.update(running, kept.add(batch.view(-1).mul(momentum)));
   };
   if (runningMean) blend(runningMean, batchMean);
   if (runningVar) {
@@ -89,9 +88,6 @@ export function batchNorm(
   }
   return y;
 }
-
-/** `(1 - share) running` for a share that the graph computes. */
-const rest = (running: Variable, share: Variable): Variable => running.sub(running.mul(share));
 
 /** Layer normalization over the last axes, of sizes `normalizedShape`; eps 1e-5 by default. */
 export function layerNorm(
@@ -137,7 +133,7 @@ export function groupNorm(
   const normal = tracer.op('InstanceNormalization', [groups, ones, zeros], {
     attributes: { epsilon: attr.float(eps) },
   });
-  const back = x.shape.every((dim) => typeof dim === 'number')
+  const back = x.shape.slice(1).every((dim) => typeof dim === 'number')
     ? normal.view(x.shape)
     : tracer.op('Reshape', [normal, tracer.op('Shape', [x])]);
   const scaled = weight === null ? back : back.mul(overChannels(x, tracer.operand(weight, x.dtype)));
@@ -184,8 +180,14 @@ export function dropout2d(x: Variable, p = 0.5, options: DropoutOptions = {}): V
   checkProbability('dropout2d', p);
   if (!options.training || p === 0) return x;
   if (p === 1) return x.mul(0);
-  const axes = [...x.shape.keys()].slice(2);
-  // One number for each channel, 1 before the dropout: x⁰ of a mean.
-  const ones = x.mean(axes, { keepdim: true }).mul(0).add(1);
-  return x.mul(dropNode(ones, p, options.generator ?? defaultGenerator));
+  const { tracer } = x;
+  // A 1 for each channel goes through the dropout: [N, C, 1, ...].
+  const spatial = tracer.constant(Tensor.int64(x.shape.slice(2).map(() => 1)));
+  const shape = tracer.op('Concat', [tracer.op('Shape', [x]).narrow(0, 0, 2), spatial], {
+    attributes: { axis: attr.int(0) },
+  });
+  const ones = tracer.op('ConstantOfShape', [shape], {
+    attributes: { value: attr.tensor(Tensor.full([1], 1)) },
+  });
+  return x.mul(dropNode(ones.to(x.dtype), p, options.generator ?? defaultGenerator));
 }

@@ -17,6 +17,8 @@ export interface BatchNormOptions {
   readonly momentum?: number | null;
   /** With weight and bias; default true. */
   readonly affine?: boolean;
+  /** With bias, where there is a weight; default true. */
+  readonly bias?: boolean;
   /** With running statistics; default true. Without, the batch's are used in evaluation too. */
   readonly trackRunningStats?: boolean;
 }
@@ -45,7 +47,7 @@ abstract class BatchNorm extends Module {
     this.momentum = options.momentum === undefined ? 0.1 : options.momentum;
     this.trackRunningStats = options.trackRunningStats ?? true;
     this.weight = affine ? vector(numFeatures) : null;
-    this.bias = affine ? vector(numFeatures) : null;
+    this.bias = affine && (options.bias ?? true) ? vector(numFeatures) : null;
     if (this.trackRunningStats) {
       this.registerBuffer('running_mean', Tensor.full([numFeatures], 0));
       this.registerBuffer('running_var', Tensor.full([numFeatures], 1));
@@ -85,7 +87,7 @@ abstract class BatchNorm extends Module {
 
   override extraRepr(): string {
     const momentum = this.momentum === null ? 'None' : pyFloat(this.momentum);
-    return `${this.numFeatures}, eps=${pyFloat(this.eps)}, momentum=${momentum}, affine=${pyBool(this.weight !== null)}, track_running_stats=${pyBool(this.trackRunningStats)}`;
+    return `${this.numFeatures}, eps=${pyFloat(this.eps)}, momentum=${momentum}, affine=${pyBool(this.weight !== null)}, bias=${pyBool(this.bias !== null)}, track_running_stats=${pyBool(this.trackRunningStats)}`;
   }
 
   /** Ranks of input the layer takes. */
@@ -99,11 +101,11 @@ abstract class BatchNorm extends Module {
     }
     const { weight, bias, eps, runningMean, runningVar, numBatchesTracked } = this;
     const training = this.training || !this.trackRunningStats;
+    // A layer without running statistics has none to blend.
     let momentum: number | Variable = this.momentum ?? 0;
     if (this.training && numBatchesTracked) {
-      const { tracer } = x;
-      const count = tracer.tensor(numBatchesTracked).add(1);
-      tracer.updates.push({ buffer: numBatchesTracked, value: count.value });
+      const count = x.tracer.state(numBatchesTracked).add(1);
+      x.tracer.update(numBatchesTracked, count);
       if (this.momentum === null) momentum = count.to(x.dtype).reciprocal();
     }
     return F.batchNorm(x, runningMean, runningVar, { weight, bias, training, momentum, eps });
@@ -178,6 +180,8 @@ export interface GroupNormOptions {
   readonly eps?: number;
   /** With weight and bias; default true. */
   readonly affine?: boolean;
+  /** With bias, where there is a weight; default true. */
+  readonly bias?: boolean;
 }
 
 /** Normalization of groups of channels of `[N, C, ...]`. */
@@ -203,8 +207,9 @@ export class GroupNorm extends Module {
     this.numGroups = numGroups;
     this.numChannels = numChannels;
     this.eps = options.eps ?? 1e-5;
-    this.weight = (options.affine ?? true) ? vector(numChannels) : null;
-    this.bias = (options.affine ?? true) ? vector(numChannels) : null;
+    const affine = options.affine ?? true;
+    this.weight = affine ? vector(numChannels) : null;
+    this.bias = affine && (options.bias ?? true) ? vector(numChannels) : null;
     this.resetParameters();
   }
 
@@ -215,7 +220,7 @@ export class GroupNorm extends Module {
   }
 
   override extraRepr(): string {
-    return `${this.numGroups}, ${this.numChannels}, eps=${pyFloat(this.eps)}, affine=${pyBool(this.weight !== null)}`;
+    return `${this.numGroups}, ${this.numChannels}, eps=${pyFloat(this.eps)}, affine=${pyBool(this.weight !== null)}, bias=${pyBool(this.bias !== null)}`;
   }
 
   override forward(x: Variable): Variable {
