@@ -1,6 +1,6 @@
 import { ArgumentError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { AnyModule } from '../nn/module.ts';
+import type { AnyModule } from '../nn/index.ts';
 import type { Amount } from './amount.ts';
 import { BasePruningMethod, parameterOf, type ScoreOptions } from './method.ts';
 import type { NormOrder } from './norm.ts';

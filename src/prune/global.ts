@@ -1,7 +1,6 @@
 import { ArgumentError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { AnyModule } from '../nn/module.ts';
-import type { Parameter } from '../nn/parameter.ts';
+import type { AnyModule, Parameter } from '../nn/index.ts';
 import type { Amount } from './amount.ts';
 import { type BasePruningMethod, combineMasks, ones, parameterOf, scoresFor } from './method.ts';
 import { type ChunkedMethod, CustomFromMask, L1Unstructured, RandomUnstructured } from './unstructured.ts';

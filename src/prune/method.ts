@@ -1,8 +1,8 @@
 import { ArgumentError } from '../core/errors.ts';
 import { toFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { AnyModule } from '../nn/module.ts';
-import { type MaskMethod, Parameter } from '../nn/parameter.ts';
+import type { AnyModule } from '../nn/index.ts';
+import { type MaskMethod, Parameter } from '../nn/index.ts';
 import { gatherChannels, livingChannels, scatterChannels, withShape } from './channels.ts';
 
 /**
