@@ -1,4 +1,5 @@
 /** Files of models and tensors, for Node. */
+export { nodeCompressors } from './compress.ts';
 export {
   type FileContent,
   readBytes,
