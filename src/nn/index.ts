@@ -1,6 +1,5 @@
 /** Modules: layers and networks as in PyTorch, traced to graphs and run by onnxruntime. */
 export { defaultGenerator, Generator, manualSeed } from '../core/random.ts';
-export * as F from './functional/index.ts';
 export type {
   AdaptiveSizes,
   AvgPoolOptions,
@@ -13,6 +12,7 @@ export type {
   Sizes,
   Weight,
 } from './functional/index.ts';
+export * as F from './functional/index.ts';
 export { fromGraph, GraphLayer, GraphModule } from './graph-module.ts';
 export type { ForwardHook, ForwardPreHook, HookHandle } from './hooks.ts';
 export * as init from './init.ts';

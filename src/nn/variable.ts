@@ -93,6 +93,16 @@ export class Variable {
     return arithmetic.reciprocal(this);
   }
 
+  /** Absolute value. */
+  abs(): Variable {
+    return arithmetic.abs(this);
+  }
+
+  /** Gauss error function. */
+  erf(): Variable {
+    return arithmetic.erf(this);
+  }
+
   /** Elements converted to another dtype. */
   to(dtype: DType): Variable {
     return arithmetic.to(this, dtype);

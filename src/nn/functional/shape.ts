@@ -1,5 +1,5 @@
 import { ArgumentError } from '../../core/errors.ts';
-import { attr, type Dim } from '../../ir/index.ts';
+import { attr, type Dim, staticShape } from '../../ir/index.ts';
 import type { Variable } from '../variable.ts';
 import { axesFor, axisFor, type Sizes } from './operand.ts';
 
@@ -17,36 +17,38 @@ export function reshape(x: Variable, shape: readonly Dim[]): Variable {
       );
     }
   }
-  // A symbol on its own axis is copied (0 in ONNX); one more may be left open.
+  const { tracer } = x;
+  const numbers = staticShape(shape);
+  if (shape.includes(0)) {
+    if (!numbers)
+      throw new ArgumentError(`reshape: the dimensions ${printed(shape)} have a size of 0 beside symbols`);
+    // With `allowzero` a 0 is a size; without, it copies the input's.
+    return tracer.op('Reshape', [x, tracer.int64(numbers)], { attributes: { allowzero: attr.int(1) } });
+  }
+  const missing = shape.find((dim) => typeof dim === 'string' && staticShape(x.shape));
+  if (missing !== undefined) throw noSymbol(x, missing);
+  // A symbol on its own axis is copied; one more may be left open.
   let open = shape.includes(-1);
-  const target = shape.map((dim, axis): number | string => {
-    if (typeof dim !== 'string') return dim ?? -1;
+  const target = shape.map((dim, axis): Dim => {
+    if (typeof dim !== 'string') return dim;
     if (dim === x.shape[axis]) return 0;
     if (open) return dim;
     open = true;
     return -1;
   });
-  const { tracer } = x;
-  if (shape.includes(0)) {
-    // With `allowzero` a 0 is a size and copies nothing.
-    if (open && !shape.includes(-1))
-      throw new ArgumentError(`reshape: ${printed(shape)} has both a size of 0 and symbols`);
-    return tracer.op('Reshape', [x, tracer.int64(shape as number[])], {
-      attributes: { allowzero: attr.int(1) },
-    });
-  }
-  if (target.every((dim) => typeof dim === 'number')) {
-    return tracer.op('Reshape', [x, tracer.int64(target as number[])]);
-  }
+  const fixed = staticShape(target);
+  if (fixed) return tracer.op('Reshape', [x, tracer.int64(fixed)]);
   const parts = target.map((dim): Variable => {
     if (typeof dim === 'number') return tracer.int64([dim]);
     const axis = x.shape.indexOf(dim);
-    if (axis < 0)
-      throw new ArgumentError(`reshape: the input ${printed(x.shape)} has no dimension '${dim}' to copy`);
+    if (axis < 0) throw noSymbol(x, dim);
     return tracer.op('Shape', [x], { attributes: { start: attr.int(axis), end: attr.int(axis + 1) } });
   });
   return tracer.op('Reshape', [x, tracer.op('Concat', parts, { attributes: { axis: attr.int(0) } })]);
 }
+
+const noSymbol = (x: Variable, dim: Dim): ArgumentError =>
+  new ArgumentError(`reshape: the input ${printed(x.shape)} has no dimension '${dim}' to copy`);
 
 /** Makes one axis of the axes from `start` to `end`, both included. */
 export function flatten(x: Variable, start = 0, end = -1): Variable {

@@ -1,4 +1,4 @@
-"""Writes layers.json and layers.safetensors: PyTorch's initial weights, printed form and outputs of each layer.
+"""Writes layers.json and layers.safetensors: PyTorch's initial weights, printed form and outputs of each layer, and what `torch.nn.init` draws.
 
 Run with PyTorch 2.13 and safetensors' format written by hand: `python generate.py` in this folder. Cases name layers and options as
 the TypeScript classes do; options are turned into Python's names here.
@@ -133,6 +133,36 @@ add("MultiheadAttention", (8, 2), dict(batchFirst=True), [(2, 5, 8)] * 3)
 add("MultiheadAttention", (8, 4), {}, [(5, 2, 8), (3, 2, 8), (3, 2, 8)])
 add("MultiheadAttention", (8, 2), dict(bias=False), [(5, 2, 8)] * 3)
 
+# Initialization: function, shape, arguments, and PyTorch's keyword arguments
+INITS = []
+for name, shape, args, kwargs in [
+    ("uniformUnit", (5, 4), ("uniform_",), {}),
+    ("uniformRange", (37,), ("uniform_",), dict(a=-0.3, b=1.7)),
+    ("normalUnit", (33,), ("normal_",), {}),
+    ("normalFew", (7,), ("normal_",), dict(mean=0.5, std=2.0)),
+    ("normalMany", (6, 7), ("normal_",), dict(mean=-1.0, std=0.02)),
+    ("constant", (3, 2), ("constant_",), dict(val=0.1)),
+    ("zeros", (3, 2), ("zeros_",), {}),
+    ("ones", (3, 2), ("ones_",), {}),
+    ("xavierUniform", (5, 4, 3, 3), ("xavier_uniform_",), {}),
+    ("xavierUniformGain", (5, 4), ("xavier_uniform_",), dict(gain=5 / 3)),
+    ("xavierNormal", (5, 4, 3), ("xavier_normal_",), dict(gain=1.5)),
+    ("kaimingUniform", (5, 4, 3, 3), ("kaiming_uniform_",), {}),
+    ("kaimingUniformLeaky", (5, 4, 3, 3), ("kaiming_uniform_",), dict(a=5**0.5)),
+    ("kaimingUniformOut", (5, 4, 3, 3), ("kaiming_uniform_",), dict(mode="fan_out", nonlinearity="relu")),
+    ("kaimingNormal", (5, 4, 3, 3), ("kaiming_normal_",), {}),
+    ("kaimingNormalOut", (6, 5), ("kaiming_normal_",), dict(mode="fan_out", nonlinearity="tanh")),
+    ("truncNormal", (9, 8), ("trunc_normal_",), {}),
+    ("truncNormalSmall", (9, 8), ("trunc_normal_",), dict(std=0.02)),
+    ("truncNormalTail", (9, 8), ("trunc_normal_",), dict(mean=0.0, std=1.0, a=1.0, b=3.0)),
+    ("truncNormalNarrow", (9, 8), ("trunc_normal_",), dict(mean=0.5, std=2.0, a=0.0, b=0.5)),
+]:
+    seed = 500 + len(INITS)
+    torch.manual_seed(seed)
+    tensor = torch.empty(*shape)
+    getattr(nn.init, args[0])(tensor, **kwargs)
+    INITS.append(dict(name=name, seed=seed, shape=list(shape), result=put(f"init.{name}", tensor), after=torch.rand(1).item()))
+
 header, data, offset = {}, [], 0
 names = {torch.float32: "F32", torch.int64: "I64"}
 for name, tensor in TENSORS.items():
@@ -145,6 +175,6 @@ text += b" " * (-len(text) % 8)
 with open("layers.safetensors", "wb") as file:
     file.write(struct.pack("<Q", len(text)) + text + b"".join(data))
 with open("layers.json", "w") as file:
-    json.dump(dict(torch=torch.__version__.split("+")[0], cases=CASES), file, indent=1)
+    json.dump(dict(torch=torch.__version__.split("+")[0], cases=CASES, inits=INITS), file, indent=1)
     file.write("\n")
 print(len(CASES), "cases", offset // 1024, "KiB")
