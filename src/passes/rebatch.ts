@@ -69,7 +69,7 @@ function changeTargetShape(
         : null;
   // A size that is left open, or was computed from the new batch already, needs no change.
   if (axis === null || sizes[axis] !== output[axis]) return;
-  const changed = sizes.map((size, place) => (place === axis ? (size / old) * batch : size));
+  const changed = sizes.map((size, place) => (place === axis ? (size * batch) / old : size));
   const name = node.graph.freshName(`${target.name}_batch_${batch}`);
   const value = node.graph.addInitializer(name, Tensor.int64(changed));
   inference.set(value, { dtype: 'int64', shape: [changed.length], known: changed });
@@ -90,12 +90,12 @@ function batchAxisAfter(
   if (axis < 0 || was.length !== now.length) return null;
   const ahead = sizeOf(was.slice(0, axis));
   const behind = ahead * was[axis]!;
-  const ratio = was[axis]! / now[axis]!;
+  const [from, to] = [was[axis]!, now[axis]!];
   const begins = output.map((_, place) => sizeOf(output.slice(0, place)));
   const candidates = output.flatMap((dim, place) => {
     const begin = begins[place]!;
     const overlaps = begin < behind && ahead < begin * dim;
-    return overlaps && dim % ratio === 0 ? [place] : [];
+    return overlaps && (dim * to) % from === 0 ? [place] : [];
   });
   return candidates.find((place) => begins[place] === ahead) ?? candidates[0] ?? null;
 }
