@@ -8,36 +8,25 @@ export interface ReduceOptions {
   readonly keepdim?: boolean;
 }
 
+/** A reduction whose axes are an input from that opset on, and an attribute before. */
 const reduction =
-  (opType: string, caller: string) =>
-  (x: Variable, dim?: Sizes, options: ReduceOptions = {}): Variable =>
-    x.tracer.op(opType, [x], {
-      attributes: {
-        axes: attr.ints(axesFor(caller, x, dim)),
-        keepdims: attr.int(options.keepdim ? 1 : 0),
-      },
-    });
+  (opType: string, caller: string, inputFrom = 18) =>
+  (x: Variable, dim?: Sizes, options: ReduceOptions = {}): Variable => {
+    const { tracer } = x;
+    const axes = axesFor(caller, x, dim);
+    const keepdims = attr.int(options.keepdim ? 1 : 0);
+    return tracer.builder.graph.opset() < inputFrom
+      ? tracer.op(opType, [x], { attributes: { axes: attr.ints(axes), keepdims } })
+      : tracer.op(opType, [x, tracer.int64(axes)], { attributes: { keepdims } });
+  };
+
+type Reduction = (x: Variable, dim?: Sizes, options?: ReduceOptions) => Variable;
 
 /** Mean over axes, all of them by default. */
-export const mean: (x: Variable, dim?: Sizes, options?: ReduceOptions) => Variable = reduction(
-  'ReduceMean',
-  'mean',
-);
-
+export const mean: Reduction = reduction('ReduceMean', 'mean');
 /** Largest element over axes, all of them by default (PyTorch's `amax`). */
-export const max: (x: Variable, dim?: Sizes, options?: ReduceOptions) => Variable = reduction(
-  'ReduceMax',
-  'max',
-);
-
+export const max: Reduction = reduction('ReduceMax', 'max');
 /** Smallest element over axes, all of them by default (PyTorch's `amin`). */
-export const min: (x: Variable, dim?: Sizes, options?: ReduceOptions) => Variable = reduction(
-  'ReduceMin',
-  'min',
-);
-
+export const min: Reduction = reduction('ReduceMin', 'min');
 /** Sum over axes, all of them by default. */
-export const sum = (x: Variable, dim?: Sizes, options: ReduceOptions = {}): Variable =>
-  x.tracer.op('ReduceSum', [x, x.tracer.int64(axesFor('sum', x, dim))], {
-    attributes: { keepdims: attr.int(options.keepdim ? 1 : 0) },
-  });
+export const sum: Reduction = reduction('ReduceSum', 'sum', 13);
