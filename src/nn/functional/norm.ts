@@ -1,4 +1,5 @@
 import { ArgumentError } from '../../core/errors.ts';
+import { fromFloat32 } from '../../core/float16.ts';
 import { defaultGenerator, type Generator } from '../../core/random.ts';
 import { sizeOf, Tensor } from '../../core/tensor.ts';
 import { attr } from '../../ir/index.ts';
@@ -23,6 +24,10 @@ function overChannels(x: Variable, vector: Variable): Variable {
   return trailing === 0 ? vector : vector.view([...vector.shape, ...new Array<number>(trailing).fill(1)]);
 }
 
+/** A constant of x's dtype with one value everywhere. */
+const filled = (x: Variable, shape: readonly number[], value: number): Variable =>
+  x.tracer.constant(fromFloat32(Tensor.full(shape, value), x.dtype));
+
 /** Normalization of each channel (axis 1) by the statistics given. */
 function byStatistics(
   x: Variable,
@@ -34,8 +39,8 @@ function byStatistics(
 ): Variable {
   const { tracer } = x;
   const channels = mean.size;
-  const w = tracer.operand(weight ?? Tensor.full([channels], 1), x.dtype);
-  const b = tracer.operand(bias ?? Tensor.full([channels], 0), x.dtype);
+  const w = weight === null ? filled(x, [channels], 1) : tracer.operand(weight, x.dtype);
+  const b = bias === null ? filled(x, [channels], 0) : tracer.operand(bias, x.dtype);
   return tracer.op('BatchNormalization', [x, w, b, tracer.tensor(mean), tracer.tensor(variance)], {
     attributes: { epsilon: attr.float(eps) },
   });
@@ -104,7 +109,7 @@ export function layerNorm(
       `layerNorm: expects an input whose last dimensions are [${normalizedShape.join(', ')}], got [${x.shape.join(', ')}]`,
     );
   }
-  const scale = tracer.operand(weight ?? Tensor.full(normalizedShape, 1), x.dtype);
+  const scale = weight === null ? filled(x, normalizedShape, 1) : tracer.operand(weight, x.dtype);
   return tracer.op(
     'LayerNormalization',
     bias === null ? [x, scale] : [x, scale, tracer.operand(bias, x.dtype)],
@@ -128,8 +133,8 @@ export function groupNorm(
   }
   // Each group is one channel of an instance normalization without scale, as PyTorch's exporter writes it.
   const groups = x.view([x.shape[0] ?? null, numGroups, -1]);
-  const ones = tracer.operand(Tensor.full([numGroups], 1), x.dtype);
-  const zeros = tracer.operand(Tensor.full([numGroups], 0), x.dtype);
+  const ones = filled(x, [numGroups], 1);
+  const zeros = filled(x, [numGroups], 0);
   const normal = tracer.op('InstanceNormalization', [groups, ones, zeros], {
     attributes: { epsilon: attr.float(eps) },
   });
