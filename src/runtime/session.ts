@@ -1,10 +1,10 @@
 import { ENGINE_NAME, type Engine, hardwareThreads, loadEngine } from '#ort';
 import { type DType, dtypeInfo, typedArrayOf } from '../core/dtype.ts';
-import { EngineError } from '../core/errors.ts';
+import { ArgumentError, EngineError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
-import { concatBytes, serializeOnnx } from '../io/index.ts';
-import { cloneGraph, type Graph, printType, type TensorType, type Value } from '../ir/index.ts';
+import { cloneGraph, Graph, printType, type TensorType, type Value } from '../ir/index.ts';
 import { graphParameters } from '../ops/index.ts';
+import { type ExternalFile, engineModel } from './engine-model.ts';
 
 /** How a session is made. */
 export interface SessionOptions {
@@ -14,11 +14,13 @@ export interface SessionOptions {
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
   /**
    * Hand parameters over at each run instead of baking them in, so that changes of their elements show in the next run. Costs the
-   * optimizations that need constants. False by default.
+   * optimizations that need constants. Graphs only; false by default.
    */
   readonly feedParameters?: boolean;
-  /** Values of the graph to give beside its outputs. */
+  /** Values of the graph to give beside its outputs. Graphs only. */
   readonly taps?: readonly Value[];
+  /** Content of the external data files that a model given as bytes refers to. */
+  readonly externalData?: readonly ExternalFile[];
 }
 
 /** An input or output of a session. */
@@ -60,6 +62,7 @@ export class Session {
   readonly #engine: Engine;
   readonly #session: OrtSession;
   readonly #parameters: ReadonlyMap<string, Tensor>;
+  #disposed = false;
 
   /** Use `createSession`. */
   constructor(
@@ -77,9 +80,10 @@ export class Session {
 
   /**
    * Runs the graph on named inputs and gives the outputs by name. Elements are not copied on the way in. Throws EngineError that names the
-   * input where one is missing, unknown, or of another dtype or shape; and where the engine itself fails.
+   * input where one is missing, unknown, or of another dtype or shape (before anything runs); and where the engine itself fails.
    */
   async run(feeds: Readonly<Record<string, Tensor>>): Promise<Map<string, Tensor>> {
+    if (this.#disposed) throw new EngineError('Session: it was disposed of and cannot run; create a new one');
     this.#check(feeds);
     const inputs: Record<string, OrtTensor> = {};
     for (const { name } of this.inputs) inputs[name] = this.#toEngine(name, feeds[name]!);
@@ -95,8 +99,10 @@ export class Session {
     );
   }
 
-  /** Frees the engine's memory. The session cannot run afterwards. */
+  /** Frees the engine's memory. The session cannot run afterwards; disposing of it again does nothing. */
   async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
     await this.#session.release();
   }
 
@@ -153,38 +159,61 @@ function fromEngine(name: string, value: OrtTensor): Tensor {
 const isFloat = (tensor: Tensor): boolean => dtypeInfo(tensor.dtype).kind === 'float';
 
 /**
- * Compiles a graph, or the bytes of an ONNX file, for onnxruntime (`onnxruntime-node` in Node, `onnxruntime-web` in browsers). The graph is
- * not changed and may change afterwards without effect on the session, but for the elements of fed parameters.
+ * Compiles a model for onnxruntime (`onnxruntime-node` in Node, `onnxruntime-web` in browsers): a graph, the bytes of an ONNX file, or where one
+ * is (a path in Node, which finds external data beside it; a URL in browsers). A graph is not changed, and may change afterwards without effect on
+ * the session, but for the elements of fed parameters. Graphs beyond the 2 GiB of a protobuf message are handed over in two pieces.
  *
- * Throws EngineError where the engine is missing or refuses the model, GraphError where the graph is not well formed.
+ * Throws EngineError where the engine is missing or refuses the model, GraphError where the graph is not well formed, ArgumentError
+ * for options that the kind of model does not take.
  */
 export async function createSession(
-  model: Graph | Uint8Array,
+  model: Graph | Uint8Array | string,
   options: SessionOptions = {},
 ): Promise<Session> {
+  checkOptions(model, options);
   const engine = await loadEngine();
   const threads = options.threads ?? (await hardwareThreads());
   const parameters = new Map<string, Tensor>();
   let inputs: readonly SessionValue[] | null = null;
-  let bytes: Uint8Array;
-  if (model instanceof Uint8Array) bytes = model;
-  else {
+  let source: Uint8Array | string;
+  let externalData = options.externalData ?? [];
+  if (model instanceof Graph) {
     inputs = model.feeds.map(({ name, type }) => ({ name, type: type?.kind === 'tensor' ? type : null }));
-    bytes = concatBytes(serializeOnnx(prepared(model, options, parameters)));
-  }
+    ({ bytes: source, externalData } = engineModel(prepared(model, options, parameters)));
+  } else source = model;
+  const engineOptions = {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: options.optimization ?? 'all',
+    logSeverityLevel: 3,
+    ...(externalData.length > 0 ? { externalData } : {}),
+  } as const;
   let session: OrtSession;
   try {
-    session = await engine.InferenceSession.create(bytes, {
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      graphOptimizationLevel: options.optimization ?? 'all',
-      logSeverityLevel: 3,
-    });
+    // Two calls, as its overloads do not take either.
+    session =
+      typeof source === 'string'
+        ? await engine.InferenceSession.create(source, engineOptions)
+        : await engine.InferenceSession.create(source, engineOptions);
   } catch (cause) {
     throw new EngineError(`${ENGINE_NAME} refuses the model: ${reason(cause)}`, { cause });
   }
   inputs ??= session.inputNames.map((name) => ({ name, type: null }));
   return new Session(engine, session, { inputs, threads, parameters });
+}
+
+function checkOptions(model: Graph | Uint8Array | string, options: SessionOptions): void {
+  const { taps = [], feedParameters = false, externalData = [] } = options;
+  if (model instanceof Graph && externalData.length > 0) {
+    throw new ArgumentError(
+      'createSession: externalData belongs to the bytes of a file; a Graph has its weights in it',
+    );
+  }
+  if (!(model instanceof Graph) && (taps.length > 0 || feedParameters)) {
+    throw new ArgumentError(
+      'createSession: taps and feedParameters need a Graph; read the file with parseOnnx',
+    );
+  }
 }
 
 /** The graph as the engine gets it: taps as outputs, parameters as inputs where they are fed. */
