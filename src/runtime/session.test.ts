@@ -70,6 +70,15 @@ describe('Session', () => {
     await session.dispose();
   });
 
+  it('does not run after it was disposed of', async () => {
+    const session = await createSession(smallGraph().graph);
+    await session.dispose();
+    await session.dispose();
+    await expect(session.run({ x })).rejects.toThrow(
+      'Session: it was disposed of and cannot run; create a new one',
+    );
+  });
+
   it('passes on why the engine refuses a model', async () => {
     await expect(createSession(Uint8Array.of(1, 2, 3))).rejects.toThrow(
       /onnxruntime-node refuses the model: /,
@@ -146,6 +155,31 @@ describe('latency', () => {
     const results = await compareLatency(both, { minRuns: 3, minTime: 0 });
     expect(results.map(({ runs }) => runs)).toEqual([3, 3]);
     await expect(compareLatency(both, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+    await session.dispose();
+  });
+
+  it('makes a session for a graph, on random inputs unless others are given', async () => {
+    const { graph } = smallGraph();
+    const options = { minRuns: 4, minTime: 0, threads: 1 };
+    expect(await measureLatency(graph, undefined, options)).toMatchObject({ runs: 4, threads: 1 });
+    const [a, b] = await compareLatency(
+      [
+        { session: graph, feeds: { x } },
+        { session: graph, feeds: randomInputs(graph) },
+      ],
+      options,
+    );
+    expect([a?.runs, b?.runs]).toEqual([4, 4]);
+    await expect(measureLatency(graph, {}, options)).rejects.toThrow("input 'x' is missing");
+  });
+
+  it('goes on for the time asked for, unless the spread is small enough', async () => {
+    const session = await createSession(smallGraph().graph, { threads: 1 });
+    const all = await measureLatency(session, { x }, { minRuns: 2, maxRuns: 30, minTime: 60_000 });
+    expect(all.runs).toBe(30);
+    expect(all.spread).toBeCloseTo((all.p90 - all.p10) / all.median, 12);
+    const steady = await measureLatency(session, { x }, { minRuns: 2, minTime: 60_000, steady: Infinity });
+    expect(steady.runs).toBe(2);
     await session.dispose();
   });
 
