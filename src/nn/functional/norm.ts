@@ -159,16 +159,15 @@ export function checkProbability(caller: string, p: number): void {
   throw new ArgumentError(`${caller}: dropout probability has to be between 0 and 1, but got ${p}`);
 }
 
-/** Seeds of ONNX are floats: whole numbers below 2^24 are exact. */
-const SEEDS = 2 ** 24;
-
-function dropNode(x: Variable, p: number, generator: Generator): Variable {
+/** Training-mode Dropout: the result, and the mask of what was kept (bool). */
+function dropNode(x: Variable, p: number, generator: Generator): { kept: Variable; mask: Variable } {
   const { tracer } = x;
   const training = tracer.constant(new Tensor('bool', [], Uint8Array.of(1)));
-  const seed = generator.random32() % SEEDS;
-  return tracer.op('Dropout', [x, tracer.scalar(p, 'float32'), training], {
-    attributes: { seed: attr.int(seed) },
-  });
+  const [kept, mask] = tracer.ops('Dropout', [x, tracer.scalar(p, 'float32'), training], {
+    attributes: { seed: attr.int(generator.random32()) },
+    outputs: 2,
+  }) as [Variable, Variable];
+  return { kept, mask };
 }
 
 /** Elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training. Throws ArgumentError for p outside [0, 1]. */
@@ -177,7 +176,7 @@ export function dropout(x: Variable, p = 0.5, options: DropoutOptions = {}): Var
   if (!options.training || p === 0) return x;
   // onnxruntime wants a ratio below 1.
   if (p === 1) return x.mul(0);
-  return dropNode(x, p, options.generator ?? defaultGenerator);
+  return dropNode(x, p, options.generator ?? defaultGenerator).kept;
 }
 
 /** As `dropout`, but whole channels of `[N, C, ...]` at a time. */
@@ -185,14 +184,9 @@ export function dropout2d(x: Variable, p = 0.5, options: DropoutOptions = {}): V
   checkProbability('dropout2d', p);
   if (!options.training || p === 0) return x;
   if (p === 1) return x.mul(0);
-  const { tracer } = x;
-  // A 1 for each channel goes through the dropout: [N, C, 1, ...].
-  const spatial = tracer.constant(Tensor.int64(x.shape.slice(2).map(() => 1)));
-  const shape = tracer.op('Concat', [tracer.op('Shape', [x]).narrow(0, 0, 2), spatial], {
-    attributes: { axis: attr.int(0) },
-  });
-  const ones = tracer.op('ConstantOfShape', [shape], {
-    attributes: { value: attr.tensor(Tensor.full([1], 1)) },
-  });
-  return x.mul(dropNode(ones.to(x.dtype), p, options.generator ?? defaultGenerator));
+  const spatial = [...x.shape.keys()].slice(2);
+  const perChannel = spatial.length === 0 ? x : x.max(spatial, { keepdim: true });
+  // The mask alone is used. It is drawn over a computed value since engines fold a Dropout of constants.
+  const { mask } = dropNode(perChannel, p, options.generator ?? defaultGenerator);
+  return x.mul(mask.to(x.dtype).mul(1 / (1 - p)));
 }

@@ -86,6 +86,22 @@ export class ModuleList<T extends AnyModule = Module> extends Module<never> {
     for (const child of this.children()) yield child as T;
   }
 
+  /** As PyTorch prints lists: equal neighbours once, `(0-2): 3 x Linear(…)`. */
+  override toString(): string {
+    const printed = [...this].map(String);
+    if (printed.length === 0) return 'ModuleList()';
+    const lines = printed.flatMap((text, first) => {
+      if (printed[first - 1] === text) return [];
+      let last = first;
+      while (printed[last + 1] === text) last++;
+      const block = text.replaceAll('\n', '\n  ');
+      return first === last
+        ? `  (${first}): ${block}`
+        : `  (${first}-${last}): ${last - first + 1} x ${block}`;
+    });
+    return ['ModuleList(', ...lines, ')'].join('\n');
+  }
+
   /** Lists compute nothing. Throws ArgumentError. */
   override forward(): never {
     throw new ArgumentError('ModuleList: has no forward; call its modules');
