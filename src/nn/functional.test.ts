@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../core/tensor.ts';
 import type { Dim } from '../ir/index.ts';
@@ -68,6 +69,40 @@ describe('shapes', () => {
     expect(shapeOf([3, 'b', 4], ['b', 12])).toEqual(['b', 12]);
     expect(shapeOf([3, 'b', 'c'], ['c', 'b', 3])).toEqual(['c', 'b', 3]);
     expect(shapeOf(['b', 'c', 8], ['c', 'b', -1])).toEqual(['c', 'b', 8]);
+  });
+
+  it('views any order of fixed and symbolic dimensions (property)', () => {
+    const dims = fc.uniqueArray(fc.integer({ min: 2, max: 9 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(
+        dims,
+        fc.array(fc.boolean(), { minLength: 5 }),
+        fc.func(fc.integer()),
+        (sizes, named, order) => {
+          const shape = sizes.map((size, axis): Dim => (named[axis] ? `s${size}` : size));
+          const target = [...shape].sort((a, b) => order(a) - order(b));
+          const [output] = trace(new Expression((x) => x.view(target)), shape).outputs;
+          expect(output?.type).toMatchObject({ dtype: 'float32', shape: target });
+        },
+      ),
+    );
+  });
+
+  it('turns axes round and back (property)', async () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.func(fc.integer()), async (shape, order) => {
+        const axes = [...shape.keys()].sort((a, b) => order(a) - order(b));
+        const inverse = axes.map((_, axis) => axes.indexOf(axis));
+        const [turned, back] = await results(
+          (x) => [x.permute(axes), x.permute(axes).permute(inverse)],
+          counted(...shape),
+        );
+        expect(turned?.shape).toEqual(axes.map((axis) => shape[axis]));
+        expect(back).toEqual({ shape, data: [...counted(...shape).float32] });
+      }),
+      { numRuns: 25 },
+    );
   });
 
   it('runs a view whose symbols change places', async () => {
