@@ -62,6 +62,14 @@ describe('compareModels', () => {
     });
   });
 
+  it('profiles both at the shapes that are asked for, whatever their inputs are named', async () => {
+    const other = linear([1, 2, 3, 4], { input: 'image' });
+    const shapes = { x: [3, 2] };
+    const { a, b, inputs } = await compareModels(linear([1, 2, 3, 4]), other, { shapes, latency: false });
+    expect([a.inputs, b.inputs, inputs]).toEqual([{ x: [3, 2] }, { image: [3, 2] }, { x: [3, 2] }]);
+    expect([a.totals.macs, b.totals.macs]).toEqual([12, 12]);
+  });
+
   it('compares modules, of which it needs the shapes', async () => {
     manualSeed(1);
     const [a, b] = [new Sequential(new Linear(3, 2)), new Sequential(new Linear(3, 2))];

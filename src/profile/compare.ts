@@ -75,7 +75,8 @@ export async function compareModels(a: Model, b: Model, options: CompareOptions 
   const profiled = ([a, b] as const).map((model, index) => {
     // A graph is profiled for one sample, as by itself, unless shapes were asked for; a Module has no shapes of its own.
     const own = model instanceof Graph || model instanceof GraphModule;
-    const wanted = options.shapes ?? (own ? undefined : shapesOf(both[index]!));
+    const given = options.shapes && (inputs ? options.shapes : shapesOf(both[index]!));
+    const wanted = given ?? (own ? undefined : shapesOf(both[index]!));
     return profile(model, { ...(convention ? { convention } : {}), ...(wanted ? { shapes: wanted } : {}) });
   });
   const sizes: FileSizes[] = [];
