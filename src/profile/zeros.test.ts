@@ -31,6 +31,16 @@ describe('countZeros', () => {
     }
     expect(countZeros(new Tensor('string', [1], ['']))).toBe(0);
   });
+
+  it('counts what compares equal to 0, whatever the bits', () => {
+    const element = fc.oneof(fc.constantFrom(0, -0), fc.float());
+    fc.assert(
+      fc.property(fc.array(element, { maxLength: 40 }), fc.nat(3), (elements, start) => {
+        const all = Float32Array.from(elements).subarray(start);
+        expect(countZeros(Tensor.of(all))).toBe(all.filter((value) => value === 0).length);
+      }),
+    );
+  });
 });
 
 describe('granularSparsity', () => {

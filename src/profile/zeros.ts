@@ -7,9 +7,29 @@ import type { WeightLayout } from '../ops/index.ts';
 export function countZeros(tensor: Tensor): number {
   const { kind, bits } = dtypeInfo(tensor.dtype);
   if (kind === 'string' || kind === 'complex' || bits < 8 || tensor.dtype === 'float8e8m0') return 0;
-  const values = toFloat32(tensor).float32;
-  let zeros = 0;
-  for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++;
+  return zerosOf(toFloat32(tensor).float32);
+}
+
+/**
+ * Zeros among float32 numbers, by their bits: shifting the sign out leaves 0 for zeros of either sign alone, and of any other x one of x and -x is
+ * negative. Without branches and four at a time this takes a third of the time of comparing, where zeros are scattered.
+ */
+function zerosOf(values: Float32Array): number {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const whole = bits.length - (bits.length % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 4) {
+    const w = bits[i]! << 1;
+    const x = bits[i + 1]! << 1;
+    const y = bits[i + 2]! << 1;
+    const z = bits[i + 3]! << 1;
+    a = (a + ((w | -w) >>> 31)) | 0;
+    b = (b + ((x | -x) >>> 31)) | 0;
+    c = (c + ((y | -y) >>> 31)) | 0;
+    d = (d + ((z | -z) >>> 31)) | 0;
+  }
+  let zeros = whole - (a + b + c + d);
+  for (let i = whole; i < bits.length; i++) if (values[i] === 0) zeros++;
   return zeros;
 }
 
@@ -80,13 +100,16 @@ function pattern(
   const groups = Math.floor(channels / m);
   let zero = 0;
   let total = 0;
-  for (let base = 0; base < values.length; base++) {
-    if (Math.floor(base / stride) % channels !== 0) continue;
+  // Blocks hold all channels; within one, channels are `stride` apart.
+  for (let block = 0; block < values.length; block += channels * stride) {
     for (let group = 0; group < groups; group++) {
-      let alive = 0;
-      for (let i = 0; i < m; i++) if (values[base + (group * m + i) * stride] !== 0) alive++;
-      if (alive <= n) zero++;
-      total++;
+      const start = block + group * m * stride;
+      for (let base = start; base < start + stride; base++) {
+        let alive = 0;
+        for (let i = 0; i < m; i++) if (values[base + i * stride] !== 0) alive++;
+        if (alive <= n) zero++;
+      }
+      total += stride;
     }
   }
   return { zero, total };
