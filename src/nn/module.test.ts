@@ -68,6 +68,20 @@ describe('names', () => {
     expect(net.hasParameter('scale')).toBe(false);
   });
 
+  it('forgets the mask of a pruned parameter that is replaced or emptied', () => {
+    for (const next of [new Parameter(Tensor.full([2, 4], 1)), null]) {
+      const net = new nn.Linear(4, 2);
+      net.setPruning('bias', method('bias'), ones(net.getParameter('bias')));
+      net.setPruning('weight', method('weight'), ones(net.weight));
+      expect(names(net.namedBuffers('', { recurse: false }))).toEqual(['bias_mask', 'weight_mask']);
+      if (next) net.weight = next;
+      else net.bias = null;
+      const gone = next ? 'weight_mask' : 'bias_mask';
+      expect(names(net.namedBuffers('', { recurse: false }))).not.toContain(gone);
+      expect([...net.stateDict().keys()]).not.toContain(gone);
+    }
+  });
+
   it('lists what is shared once, and saves it under each name', () => {
     const shared = new nn.Linear(2, 2);
     const net = new nn.Sequential(shared, new nn.ReLU(), shared);

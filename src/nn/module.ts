@@ -64,7 +64,7 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
     return this.constructor.name;
   }
 
-  /** What `print` shows between the brackets, such as `3, 16, kernelSize=3`. */
+  /** What `print` shows between the brackets, such as `3, 16, kernel_size=(3, 3)`. */
   extraRepr(): string {
     return '';
   }
@@ -163,6 +163,7 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
   *namedBuffers(prefix = '', options: { recurse?: boolean } = {}): Generator<[string, Tensor]> {
     const seen = new Set<Tensor>();
     for (const [path, module] of this.#walk(options.recurse ?? true)) {
+      module.#findProperties();
       for (const [name, buffer] of module.#buffers) {
         if (!buffer || seen.has(buffer.tensor)) continue;
         seen.add(buffer.tensor);
@@ -324,8 +325,10 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
   #findProperties(): void {
     const properties = new Map<string, unknown>(Object.entries(this));
     for (const [name, value] of properties) {
-      if (value instanceof Parameter) this.#parameters.set(name, value);
-      else if (value instanceof Module) this.#modules.set(name, value);
+      if (value instanceof Parameter) {
+        if (this.#parameters.get(name) !== value) this.#dropMask(name);
+        this.#parameters.set(name, value);
+      } else if (value instanceof Module) this.#modules.set(name, value);
       else {
         if (this.#fromProperties.has(name)) this.#forget(name, value === null);
         continue;
@@ -335,7 +338,13 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
     for (const name of this.#fromProperties) if (!properties.has(name)) this.#forget(name, false);
   }
 
+  /** The mask of a parameter that is about to leave its place. */
+  #dropMask(name: string): void {
+    if (this.#parameters.get(name)?.pruning) this.#buffers.delete(`${name}_mask`);
+  }
+
   #forget(name: string, keepPlace: boolean): void {
+    this.#dropMask(name);
     if (keepPlace && this.#parameters.has(name)) {
       this.#parameters.set(name, null);
       return;
