@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../core/tensor.ts';
 import { parseOnnx } from '../io/index.ts';
-import type { Graph } from '../ir/index.ts';
+import { attr, Graph } from '../ir/index.ts';
 import { GraphBuilder } from '../ops/index.ts';
 import { type Profile, profileGraph } from './profile.ts';
 
@@ -123,6 +123,41 @@ describe('profileGraph', () => {
     builder.graph.addOutput(node.outputs[0]!);
     expect(profileGraph(builder.graph).notCounted).toEqual([
       "Mystery 'what': operator Mystery is not in the operator table",
+    ]);
+  });
+
+  it('lists calls of functions, and control flow, of which it does not know how often it runs', () => {
+    const body = new Graph({ name: 'Twice' });
+    const inner = body.addInput('x', null);
+    body.addOutput(body.addNode({ opType: 'Add', inputs: [inner, inner] }).outputs[0]!);
+    const builder = new GraphBuilder();
+    const { graph } = builder;
+    graph.opsetImports.set('mine', 1);
+    graph.meta.functions.push({
+      name: 'Twice',
+      domain: 'mine',
+      overload: '',
+      attributeNames: [],
+      attributeDefaults: new Map(),
+      graph: body,
+    });
+    const x = builder.input('x', 'float32', [1, 4]);
+    const [doubled] = graph.addNode({ opType: 'Twice', domain: 'mine', name: 'call', inputs: [x] }).outputs;
+    const branch = (): Graph => {
+      const inside = new Graph({ parent: graph });
+      inside.addOutput(inside.addNode({ opType: 'Relu', inputs: [doubled!] }).outputs[0]!);
+      return inside;
+    };
+    const chosen = graph.addNode({
+      opType: 'If',
+      name: 'choice',
+      inputs: [builder.input('which', 'bool', [])],
+      attributes: { then_branch: attr.graph(branch()), else_branch: attr.graph(branch()) },
+    });
+    graph.addOutput(chosen.outputs[0]!);
+    expect(profileGraph(graph).notCounted).toEqual([
+      "mine.Twice 'call': calls a function of the model, whose operations are not counted",
+      "If 'choice': how often its subgraphs run is known at run time only",
     ]);
   });
 

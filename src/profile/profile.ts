@@ -191,8 +191,13 @@ function singleSample(shape: Shape | null): readonly number[] | null {
 
 function operations(node: Node, inference: Inference, convention: Convention, notCounted: string[]): number {
   const operator = findOperator(node.domain, node.opType);
-  // Nodes without an entry are in `notCounted` already: nothing could be inferred of them.
-  if (!operator) return 0;
+  if (!operator) {
+    // Of unknown operators nothing could be inferred, and they are listed for that. What is left are calls of functions.
+    if (!inference.notInferred.some((entry) => entry.node === node)) {
+      notCounted.push(`${node.label}: calls a function of the model, whose operations are not counted`);
+    }
+    return 0;
+  }
   const { cost } = operator;
   if (isUnsupported(cost)) {
     notCounted.push(`${node.label}: ${cost.unsupported}`);
