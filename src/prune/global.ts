@@ -2,7 +2,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { AnyModule, Parameter } from '../nn/index.ts';
 import type { Amount } from './amount.ts';
-import { type BasePruningMethod, combineMasks, ones, parameterOf, scoresFor } from './method.ts';
+import { type BasePruningMethod, combineMasks, ones, parameterOf, planPruning, scoresFor } from './method.ts';
 import { type ChunkedMethod, CustomFromMask, L1Unstructured, RandomUnstructured } from './unstructured.ts';
 
 /** A parameter by its module and its name there, such as `[model.conv1, 'weight']`. */
@@ -61,9 +61,24 @@ export function globalMasks(
     isChunked(method) && targets.every(({ parameter }) => parameter.mask === null)
       ? method.masksOf(targets.map(({ scores }) => scores.float32))
       : splitMasks(method, targets);
-  targets.forEach(({ module, name, parameter }, index) => {
-    new CustomFromMask(new Tensor('float32', parameter.shape, masks[index]!)).applyTo(module, name);
-  });
+  applyMasks(
+    targets.map(({ module, name, parameter }, index) => ({
+      module,
+      name,
+      mask: new Tensor('float32', parameter.shape, masks[index]!),
+    })),
+  );
+}
+
+/** Sets masks that were computed together, each on top of what is pruned already: all or none. */
+export function applyMasks(
+  masks: Iterable<{ readonly module: AnyModule; readonly name: string; readonly mask: Tensor }>,
+): void {
+  const plans: (() => BasePruningMethod)[] = [];
+  for (const { module, name, mask } of masks) {
+    plans.push(planPruning(new CustomFromMask(mask), module, name));
+  }
+  for (const commit of plans) commit();
 }
 
 /** The methods of this library can work on the parameters where they are; a subclass may compute its masks otherwise. */

@@ -1,4 +1,12 @@
 /** `secateur/prune`: masks, in the words and with the numbers of `torch.nn.utils.prune`, and further granularities. */
+export {
+  type ActivationMeasure,
+  activationScores,
+  type CalibrationInput,
+  type CalibrationOptions,
+  type FilterActivations,
+  filterActivations,
+} from './activation-scores.ts';
 export type { Amount } from './amount.ts';
 export {
   customFromMask,
@@ -18,8 +26,22 @@ export {
   type ImportanceScores,
   type PruningTarget,
 } from './global.ts';
+export {
+  BlockStructured,
+  FilterStructured,
+  type GranularOptions,
+  GroupStructured,
+  KernelStructured,
+  NMStructured,
+  type VectorOptions,
+  VectorStructured,
+} from './granular.ts';
+export { type Granularity, granularityProblem, type Importance, parseGranularity } from './granularity.ts';
 export { BasePruningMethod, PruningContainer, type PruningType, type ScoreOptions } from './method.ts';
+export { prune, sparsity } from './model.ts';
 export type { NormOrder } from './norm.ts';
+export { type PruneGranularOptions, pruneGranular } from './prune-granular.ts';
+export { type Pattern, type SelectOptions, selectParameters } from './select.ts';
 export { LnStructured, RandomStructured } from './structured.ts';
 export {
   CustomFromMask,

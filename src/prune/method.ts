@@ -80,31 +80,7 @@ export abstract class BasePruningMethod implements MaskMethod {
 
   /** As the static `apply`, for a method that was made already. A method can be applied once. */
   applyTo(module: AnyModule, name: string, options: ScoreOptions = {}): BasePruningMethod {
-    if (this.tensorName !== '') {
-      throw new ArgumentError(
-        `${this.constructor.name}: has been applied to '${this.tensorName}' already; make a new one`,
-      );
-    }
-    const parameter = parameterOf(module, name);
-    const scores = scoresFor(`parameter ${name} of ${module.typeName}`, parameter.data, options);
-    const before = parameter.pruning;
-    this.tensorName = name;
-    try {
-      this.prepare(parameter);
-      if (!before) {
-        const mask = checkedMask(this, this.computeMask(scores, ones(parameter.shape)), parameter.data);
-        module.setPruning(name, this, mask);
-        return this;
-      }
-      const mask = checkedMask(this, combineMasks(this, scores, before.mask), parameter.data);
-      const container = containerOf(before.method);
-      module.setPruning(name, container, mask);
-      container.addPruningMethod(this);
-      return container;
-    } catch (error) {
-      this.tensorName = '';
-      throw error;
-    }
+    return planPruning(this, module, name, options)();
   }
 
   /** Called before `computeMask` with the parameter to be pruned, for methods that must know more of it than its elements. */
@@ -137,6 +113,48 @@ export abstract class BasePruningMethod implements MaskMethod {
       throw new ArgumentError(`Module ${module.typeName} has to be pruned before pruning can be removed`);
     }
     return pruning;
+  }
+}
+
+/**
+ * Computes the mask that `method` gives a parameter, and changes nothing yet: what it returns sets the mask, and cannot fail. Throws ArgumentError, as
+ * everything `computeMask` throws.
+ */
+export function planPruning(
+  method: BasePruningMethod,
+  module: AnyModule,
+  name: string,
+  options: ScoreOptions = {},
+): () => BasePruningMethod {
+  if (method.tensorName !== '') {
+    throw new ArgumentError(
+      `${method.constructor.name}: has been applied to '${method.tensorName}' already; make a new one`,
+    );
+  }
+  const parameter = parameterOf(module, name);
+  const scores = scoresFor(`parameter ${name} of ${module.typeName}`, parameter.data, options);
+  const before = parameter.pruning;
+  method.tensorName = name;
+  try {
+    method.prepare(parameter);
+    if (!before) {
+      const first = method.computeMask(scores, ones(parameter.shape));
+      const mask = checkedMask(method, first, parameter.data);
+      return () => {
+        module.setPruning(name, method, mask);
+        return method;
+      };
+    }
+    const mask = checkedMask(method, combineMasks(method, scores, before.mask), parameter.data);
+    const container = containerOf(before.method);
+    return () => {
+      module.setPruning(name, container, mask);
+      container.addPruningMethod(method);
+      return container;
+    };
+  } catch (error) {
+    method.tensorName = '';
+    throw error;
   }
 }
 
