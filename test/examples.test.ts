@@ -1,0 +1,41 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { build } from '../scripts/build.mjs';
+import { ROOT, runNode } from '../scripts/tools.mjs';
+
+/** What each example must say; the numbers are PyTorch's for the same seeds, or the notes'. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  '1-local-pruning.mjs': [
+    "parameters: [ 'bias', 'weight_orig' ]",
+    'history:    RandomUnstructured, LnStructured',
+    "parameters: [ 'bias_orig', 'weight' ]",
+  ],
+  '2-iterative-pruning.mjs': ['fc1.weight_orig       70.00 % zero', 'conv2.weight_orig     20.02 % zero'],
+  '3-global-pruning.mjs': ['global sparsity: 20.00 %'],
+  '4-custom-pruning.mjs': ['0 1 0 1 0 1 0 1 0 1'],
+  '5-yolov5-sparsity.mjs': ['GFLOPs      7.9331296', 'parameters  7.02772 M', 'after prune(model, 0.3)'],
+  '6-onnx-file.mjs': ['276292 parameters, 100418560 MACs, 0 zeros', "largest difference of 'boxes': "],
+};
+const NEEDS_SHARED = ['6-onnx-file.mjs'];
+const hasShared = existsSync(join(ROOT, '..', 'shared', 'data', 'onnx'));
+
+describe('examples', () => {
+  beforeAll(() => {
+    if (!existsSync(join(ROOT, 'dist', 'index.js'))) expect(build()).toBe(0);
+  });
+
+  it('are all run here', () => {
+    const files = readdirSync(join(ROOT, 'examples')).filter((name) => name.endsWith('.mjs'));
+    expect(files.sort()).toEqual(Object.keys(EXPECTED));
+  });
+
+  for (const [name, lines] of Object.entries(EXPECTED)) {
+    it(`${name} runs and prints what it says`, ({ skip }) => {
+      skip(NEEDS_SHARED.includes(name) && !hasShared, 'needs the folder ../shared');
+      const { status, output } = runNode([join('examples', name)]);
+      expect(status, output).toBe(0);
+      for (const line of lines) expect(output).toContain(line);
+    });
+  }
+});
