@@ -52,7 +52,7 @@ export abstract class BasePruningMethod implements MaskMethod {
   /** Name of the parameter the method was applied to; `''` before. */
   tensorName = '';
   /** Axis of the channels; methods of type `structured` have it. */
-  readonly dim?: number;
+  readonly dim: number | undefined = undefined;
 
   /**
    * The mask for `t` (importance scores, or the parameter itself) on top of `defaultMask`, the mask so far (ones at first) of the same
@@ -71,7 +71,7 @@ export abstract class BasePruningMethod implements MaskMethod {
     ) => BasePruningMethod,
     module: AnyModule,
     name: string,
-    ...args: A | [...A, ScoreOptions]
+    ...args: NoInfer<A> | [...NoInfer<A>, ScoreOptions]
   ): BasePruningMethod {
     const last: unknown = args.at(-1);
     if (!isScoreOptions(last)) return new this(...(args as A)).applyTo(module, name);
