@@ -71,11 +71,27 @@ export abstract class BasePruningMethod implements MaskMethod {
     ) => BasePruningMethod,
     module: AnyModule,
     name: string,
-    ...args: NoInfer<A> | [...NoInfer<A>, ScoreOptions]
+    ...args: NoInfer<A>
+  ): BasePruningMethod;
+  static apply<A extends unknown[]>(
+    this: new (
+      ...args: A
+    ) => BasePruningMethod,
+    module: AnyModule,
+    name: string,
+    ...args: [...A, ScoreOptions]
+  ): BasePruningMethod;
+  static apply(
+    this: new (
+      ...args: unknown[]
+    ) => BasePruningMethod,
+    module: AnyModule,
+    name: string,
+    ...args: unknown[]
   ): BasePruningMethod {
-    const last: unknown = args.at(-1);
-    if (!isScoreOptions(last)) return new this(...(args as A)).applyTo(module, name);
-    return new this(...(args.slice(0, -1) as A)).applyTo(module, name, last);
+    const last = args.at(-1);
+    if (!isScoreOptions(last)) return new this(...args).applyTo(module, name);
+    return new this(...args.slice(0, -1)).applyTo(module, name, last);
   }
 
   /** As the static `apply`, for a method that was made already. A method can be applied once. */
