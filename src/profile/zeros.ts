@@ -10,25 +10,30 @@ export function countZeros(tensor: Tensor): number {
   return zerosOf(toFloat32(tensor).float32);
 }
 
+/** All bits of a float32 but its sign. */
+const MAGNITUDE = 0x7fffffff;
+
 /**
- * Zeros among float32 numbers, by their bits: shifting the sign out leaves 0 for zeros of either sign alone, and of any other x one of x and -x is
- * negative. Without branches and four at a time this takes a third of the time of comparing, where zeros are scattered.
+ * Zeros among float32 numbers, by their bits: without the sign, zeros of either sign alone are 0, and 0 alone goes below 0 when 1 is taken off.
+ * Without branches and eight at a time this takes about as long as reading the memory, however the zeros are scattered.
  */
 function zerosOf(values: Float32Array): number {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  const whole = bits.length - (bits.length % 4);
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0; i < whole; i += 4) {
-    const w = bits[i]! << 1;
-    const x = bits[i + 1]! << 1;
-    const y = bits[i + 2]! << 1;
-    const z = bits[i + 3]! << 1;
-    a = (a + ((w | -w) >>> 31)) | 0;
-    b = (b + ((x | -x) >>> 31)) | 0;
-    c = (c + ((y | -y) >>> 31)) | 0;
-    d = (d + ((z | -z) >>> 31)) | 0;
+  const whole = bits.length - (bits.length % 8);
+  let zeros = 0;
+  for (let i = 0; i < whole; i += 8) {
+    zeros =
+      (zeros +
+        (((bits[i]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 1]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 2]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 3]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 4]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 5]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 6]! & MAGNITUDE) - 1) >>> 31) +
+        (((bits[i + 7]! & MAGNITUDE) - 1) >>> 31)) |
+      0;
   }
-  let zeros = whole - (a + b + c + d);
   for (let i = whole; i < bits.length; i++) if (values[i] === 0) zeros++;
   return zeros;
 }
