@@ -125,10 +125,7 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
 
   /** This module and all below it with their paths, each once, parents first. */
   *namedModules(prefix = '', seen: Set<AnyModule> = new Set()): Generator<[string, AnyModule]> {
-    if (seen.has(this)) return;
-    seen.add(this);
-    yield [prefix, this];
-    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name), seen);
+    yield* this.#collectModules(prefix, seen, []);
   }
 
   *modules(): Generator<AnyModule> {
@@ -293,6 +290,20 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
     return [`${this.typeName}(`, ...(extra ? [`  ${extra}`] : []), ...children, ')'].join('\n');
   }
 
+  /** A list, not a generator in a generator in a generator: every step of those goes through all the levels. */
+  #collectModules(
+    prefix: string,
+    seen: Set<AnyModule>,
+    found: [string, AnyModule][],
+  ): readonly [string, AnyModule][] {
+    if (seen.has(this)) return found;
+    seen.add(this);
+    found.push([prefix, this]);
+    this.#findProperties();
+    for (const [name, child] of this.#modules) child.#collectModules(join(prefix, name), seen, found);
+    return found;
+  }
+
   *#walk(recurse: boolean): Generator<[string, AnyModule]> {
     if (recurse) yield* this.namedModules();
     else yield ['', this];
@@ -323,19 +334,25 @@ export abstract class Module<Out extends ModuleOutput = Variable> {
 
   /** Takes over parameters and submodules from the object's own properties: new ones at the end, replaced ones in their place. */
   #findProperties(): void {
-    const properties = new Map<string, unknown>(Object.entries(this));
-    for (const [name, value] of properties) {
+    // Called at every step of every walk: it must cost little where nothing has changed.
+    for (const name of Object.keys(this)) {
+      const value: unknown = Reflect.get(this, name);
       if (value instanceof Parameter) {
-        if (this.#parameters.get(name) !== value) this.#dropMask(name);
-        this.#parameters.set(name, value);
-      } else if (value instanceof Module) this.#modules.set(name, value);
-      else {
+        if (this.#parameters.get(name) !== value) {
+          this.#dropMask(name);
+          this.#parameters.set(name, value);
+        }
+      } else if (value instanceof Module) {
+        if (this.#modules.get(name) !== value) this.#modules.set(name, value);
+      } else {
         if (this.#fromProperties.has(name)) this.#forget(name, value === null);
         continue;
       }
-      this.#fromProperties.add(name);
+      if (!this.#fromProperties.has(name)) this.#fromProperties.add(name);
     }
-    for (const name of this.#fromProperties) if (!properties.has(name)) this.#forget(name, false);
+    for (const name of this.#fromProperties) {
+      if (!Object.prototype.propertyIsEnumerable.call(this, name)) this.#forget(name, false);
+    }
   }
 
   /** The mask of a parameter that is about to leave its place. */
