@@ -28,7 +28,8 @@ export class Value {
   unknownFields: readonly Uint8Array[] = [];
   #name: string;
   #producer: Node | null = null;
-  readonly #uses = new Map<Node, Set<number>>();
+  /** Indices of the inputs that read it, by node; a bare number for the usual one. */
+  readonly #uses = new Map<Node, number | Set<number>>();
 
   /** Made by `Graph`'s methods only. */
   constructor(graph: Graph, name: string, type: ValueType | null) {
@@ -50,7 +51,10 @@ export class Value {
   /** Where the value is read by nodes, of this graph and of subgraphs, in order of first use. Linear in their number. */
   get uses(): readonly Use[] {
     const uses: Use[] = [];
-    for (const [node, indices] of this.#uses) for (const index of indices) uses.push({ node, index });
+    for (const [node, indices] of this.#uses) {
+      if (typeof indices === 'number') uses.push({ node, index: indices });
+      else for (const index of indices) uses.push({ node, index });
+    }
     return uses;
   }
 
@@ -109,14 +113,15 @@ export class Value {
   /** For `Node`. @internal */
   _addUse(node: Node, index: number): void {
     const indices = this.#uses.get(node);
-    if (indices) indices.add(index);
-    else this.#uses.set(node, new Set([index]));
+    if (indices === undefined) this.#uses.set(node, index);
+    else if (typeof indices === 'number') this.#uses.set(node, new Set([indices, index]));
+    else indices.add(index);
   }
 
   /** For `Node`. @internal */
   _removeUse(node: Node, index: number): void {
     const indices = this.#uses.get(node);
-    indices?.delete(index);
-    if (indices?.size === 0) this.#uses.delete(node);
+    if (typeof indices === 'object') indices.delete(index);
+    if (indices === index || (typeof indices === 'object' && indices.size === 0)) this.#uses.delete(node);
   }
 }
