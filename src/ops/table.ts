@@ -35,11 +35,13 @@ export const OPERATORS: readonly Operator[] = [
   ...CONTRIB,
 ];
 
-const key = (domain: string, opType: string): string => `${normalizeDomain(domain)}:${opType}`;
-
-const byKey = new Map<string, Operator>();
-for (const operator of OPERATORS) byKey.set(key(operator.domain, operator.opType), operator);
+const byDomain = new Map<string, Map<string, Operator>>();
+for (const operator of OPERATORS) {
+  const domain = normalizeDomain(operator.domain);
+  const operators = byDomain.get(domain) ?? new Map<string, Operator>();
+  byDomain.set(domain, operators.set(operator.opType, operator));
+}
 
 /** The entry of an operator, or undefined where it is not known. */
 export const findOperator = (domain: string, opType: string): Operator | undefined =>
-  byKey.get(key(domain, opType));
+  byDomain.get(normalizeDomain(domain))?.get(opType);
