@@ -14,6 +14,7 @@ export {
   type Profile,
   type ProfileOptions,
   type ProfileTotals,
+  type ProfileWithoutZeros,
   profileGraph,
   sparsityByGranularity,
 } from './profile.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
   BatchNorm2d,
@@ -49,6 +50,23 @@ describe('profile', () => {
     expect(result.inputs).toEqual({ input: [2, 3, 8, 8] });
     expect(model.training).toBe(true);
     expect(conv?.training).toBe(false);
+  });
+
+  it('leaves zeros out where they are not wanted, and nothing else', () => {
+    const model = new Scaled();
+    const options = { shapes: [3, 4], convention: 'thop@0.1.1' } as const;
+    const { totals, layers, ...others } = profile(model, options);
+    const without = profile(model, { ...options, zeros: false });
+    const { zeros, sparsity, ...counted } = totals;
+    expect([zeros, sparsity]).toEqual([1, 1 / 35]);
+    expect(without).toStrictEqual({
+      ...others,
+      totals: counted,
+      layers: layers.map(({ zeros: _, ...layer }) => layer),
+    });
+    expect(() => profile(model, { ...options, zeros: false, sparsity: true })).toThrow(
+      new ArgumentError('profile: `sparsity` counts zeros; leave out `zeros: false`'),
+    );
   });
 
   it('gives a module and its graph the same numbers', () => {

@@ -83,6 +83,12 @@ export interface Profile {
   readonly notes: readonly string[];
 }
 
+/** A profile for which zeros were not counted. */
+export interface ProfileWithoutZeros extends Omit<Profile, 'totals' | 'layers' | 'granularity'> {
+  readonly totals: Omit<ProfileTotals, 'zeros' | 'sparsity'>;
+  readonly layers: readonly Omit<LayerProfile, 'zeros' | 'sparsity'>[];
+}
+
 /**
  * Profiles a graph: parameters, zeros, operations and memory, per layer and in total, without running it.
  *
@@ -90,12 +96,28 @@ export interface Profile {
  * the operators. Operators whose operations cannot be counted are listed in `notCounted`, never taken for free.
  */
 export function profileGraph(original: Graph, options: ProfileOptions = {}): Profile {
+  return measure(original, options, countZeros).profile;
+}
+
+/** A profile, and all that the graph's own names and rules take for parameters. */
+interface Measured {
+  readonly profile: Profile;
+  readonly found: readonly GraphParameter[];
+}
+
+/** As `profileGraph`, with another way of counting a tensor's zeros. */
+export function measure(
+  original: Graph,
+  options: ProfileOptions,
+  zerosOf: (tensor: Tensor) => number,
+): Measured {
   const convention = options.convention ?? 'macs';
   const notes: string[] = [];
   const { graph, shapes } = withShapes(original, options.shapes, notes);
   const inference = inferShapes(graph, { shapes });
   const notCounted = inference.notInferred.map(({ node, why }) => `${node.label}: ${why}`);
-  const parameters = graphParameters(graph).filter((parameter) =>
+  const found = graphParameters(graph);
+  const parameters = found.filter((parameter) =>
     options.isParameter && parameter.kind === 'parameter' ? options.isParameter(parameter.tensor) : true,
   );
   const byNode = new Map<Node, GraphParameter[]>();
@@ -113,7 +135,7 @@ export function profileGraph(original: Graph, options: ProfileOptions = {}): Pro
       op: node.opType,
       outputShape: staticShape(node.outputs[0] && inference.get(node.outputs[0])?.shape),
       parameters: own.reduce((sum, { tensor }) => sum + tensor.size, 0),
-      zeros: own.reduce((sum, { tensor }) => sum + countZeros(tensor), 0),
+      zeros: own.reduce((sum, { tensor }) => sum + zerosOf(tensor), 0),
       macs: operations(node, inference, convention, notCounted),
       activationBytes: node.outputs.reduce((sum, output) => sum + bytesOf(output, inference), 0),
     };
@@ -129,7 +151,7 @@ export function profileGraph(original: Graph, options: ProfileOptions = {}): Pro
       ...(options.sparsity && weight ? { sparsity: granularSparsity(weight.tensor, weight.layout) } : {}),
     });
   }
-  return {
+  const profile: Profile = {
     convention,
     inputs: shapes,
     totals: {
@@ -143,6 +165,7 @@ export function profileGraph(original: Graph, options: ProfileOptions = {}): Pro
     notCounted,
     notes,
   };
+  return { profile, found };
 }
 
 /** Sparsity of a list of weights by granularity, summed. */
