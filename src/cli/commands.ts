@@ -1,0 +1,246 @@
+import { type Command, Option } from 'commander';
+import { collect, type NamedShape, parseAmount, parseShape, wholeNumber } from './parse.ts';
+
+/** How a command is to print. */
+export interface OutputOptions {
+  readonly json?: boolean;
+  readonly csv?: boolean;
+}
+
+/** Options of every command that loads a model. */
+export interface ModelOptions {
+  readonly classes?: number;
+  readonly weights?: string;
+  readonly seed?: number;
+  readonly shape?: readonly NamedShape[];
+}
+
+export interface ProfileCommandOptions extends ModelOptions, OutputOptions {
+  readonly convention: 'macs' | 'flops' | 'thop@0.0.31' | 'thop@0.1.1';
+  readonly sizes?: boolean;
+  readonly latency?: boolean;
+  readonly sparsity?: boolean;
+  readonly sort?: string;
+  readonly top?: number;
+  readonly threads?: number;
+}
+
+export interface PruneCommandOptions extends ModelOptions, OutputOptions {
+  readonly output: string;
+  readonly method: string;
+  readonly amount: number | { readonly count: number };
+  readonly granularity?: string;
+  readonly norm?: string;
+  readonly dim: number;
+  readonly global?: boolean;
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly types?: readonly string[];
+  readonly parameter: string;
+  readonly data?: readonly string[];
+  readonly force?: boolean;
+}
+
+export interface CompareCommandOptions extends ModelOptions, OutputOptions {
+  readonly inputs?: string;
+  readonly latency: boolean;
+  readonly threads?: number;
+  readonly runs?: number;
+}
+
+export interface ConvertCommandOptions extends ModelOptions {
+  readonly output: string;
+  readonly decode?: boolean;
+  readonly force?: boolean;
+  readonly externalData?: boolean;
+}
+
+export interface PrintCommandOptions extends ModelOptions {
+  readonly tree?: boolean;
+  readonly inferred?: boolean;
+}
+
+const MODEL = 'an .onnx file or the name of a built-in architecture';
+
+const withModel = (command: Command): Command =>
+  command
+    .option('--shape <shape>', 'input shape, as 1,3,640,640 or NAME=1,3,640,640 (repeatable)', parseShape)
+    .option('--classes <n>', 'number of classes of a built-in architecture', wholeNumber(1))
+    .option('--weights <file>', 'weights of a built-in architecture (.safetensors with state-dict names)')
+    .option(
+      '--seed <n>',
+      'seed of everything random: fresh weights, random methods, random inputs',
+      wholeNumber(0),
+      0,
+    );
+
+const withOutput = (command: Command): Command =>
+  command
+    .addOption(new Option('--json', 'print JSON').conflicts('csv'))
+    .addOption(new Option('--csv', 'print comma-separated values'));
+
+/** `secateur profile` */
+export function addProfile(program: Command): void {
+  const command = program
+    .command('profile')
+    .description('count parameters, zeros and operations, per layer and in total, without running the model')
+    .argument('<model>', MODEL);
+  withOutput(withModel(command))
+    .addOption(
+      new Option(
+        '--convention <name>',
+        'how operations are counted; thop counts what those versions call FLOPs',
+      )
+        .choices(['macs', 'flops', 'thop@0.0.31', 'thop@0.1.1'])
+        .default('macs'),
+    )
+    .option('--sparsity', 'also: how many whole rows, kernels, filters and N:M groups are zero')
+    .option('--sizes', 'also: file size as is, with gzip and with brotli')
+    .option('--latency', 'also: measured latency in onnxruntime')
+    .option('--threads <n>', 'threads of the engine while measuring latency', wholeNumber(1))
+    .option('--sort <column>', 'sort layers by parameters, zeros, macs or name instead of by place')
+    .option('--top <n>', 'show only the first n layers', wholeNumber(1))
+    .addHelpText(
+      'after',
+      `
+One sample is counted unless --shape says otherwise.
+
+Examples:
+  $ secateur profile yolov5s --classes 3 --shape 1,3,640,640 --convention thop@0.0.31
+  $ secateur profile model.onnx --sizes --latency
+  $ secateur profile model.onnx --csv > layers.csv`,
+    )
+    .action(async (model: string, options: ProfileCommandOptions) =>
+      (await import('./profile-command.ts')).profileCommand(model, options),
+    );
+}
+
+/** `secateur prune` */
+export function addPrune(program: Command): void {
+  const command = program
+    .command('prune')
+    .description('set weights to zero with masks, and write the pruned model')
+    .argument('<model>', MODEL)
+    .requiredOption('-o, --output <file>', 'ONNX file to write');
+  withOutput(withModel(command))
+    .addOption(
+      new Option('--method <name>', 'which weights go')
+        .choices([
+          'l1-unstructured',
+          'random-unstructured',
+          'ln-structured',
+          'random-structured',
+          'l1',
+          'l2',
+          'random',
+          'apoz',
+          'mean-activation',
+        ])
+        .default('l1-unstructured'),
+    )
+    .option('--amount <amount>', 'share (0.3, 30%) or count (25) to prune', parseAmount, 0.3)
+    .option(
+      '--granularity <kind>',
+      'what goes as one: weight, row, column, kernel, filter, block:RxC, N:M (2:4), layer; ranked by --method l1, l2 or random',
+    )
+    .option('--norm <n>', 'order of the norm for ln-structured: a number, inf, -inf, fro, nuc', '2')
+    .option('--dim <axis>', 'axis whose slices the structured methods prune', (text) => Number(text), 0)
+    .option('--global', 'rank over all layers together instead of within each')
+    .option('--include <pattern>', 'only layers whose name matches (glob, repeatable)', collect)
+    .option('--exclude <pattern>', 'no layer whose name matches (glob, repeatable)', collect)
+    .option('--types <type>', 'only layers of this class, such as Conv2d (repeatable)', collect)
+    .option('--parameter <name>', 'parameter to prune', 'weight')
+    .option(
+      '--data <file>',
+      'calibration inputs for apoz and mean-activation: .npy, .npz or .safetensors (repeatable)',
+      collect,
+    )
+    .option('--force', 'write over an existing file')
+    .addHelpText(
+      'after',
+      `
+Masks set weights to zero. They make neither multiply-accumulates nor latency smaller; a compressed file does get smaller.
+
+Examples:
+  $ secateur prune yolov5s --classes 3 -o pruned.onnx --method l1-unstructured --amount 0.3
+  $ secateur prune model.onnx -o pruned.onnx --amount 0.5 --global --exclude 'model.24.*'
+  $ secateur prune model.onnx -o pruned.onnx --granularity 2:4
+  $ secateur prune model.onnx -o pruned.onnx --granularity filter --method l2 --amount 0.25
+  $ secateur prune model.onnx -o pruned.onnx --granularity filter --method apoz --amount 0.25 --data calibration.npy`,
+    )
+    .action(async (model: string, options: PruneCommandOptions) =>
+      (await import('./prune-command.ts')).pruneCommand(model, options),
+    );
+}
+
+/** `secateur compare` */
+export function addCompare(program: Command): void {
+  const command = program
+    .command('compare')
+    .description(
+      'two models side by side: parameters, zeros, operations, sizes, latency, and how far their outputs differ',
+    )
+    .argument('<a>', MODEL)
+    .argument('<b>', MODEL);
+  withOutput(withModel(command))
+    .option('--inputs <file>', 'inputs to run both on: .npy, .npz or .safetensors; random by default')
+    .option('--no-latency', 'do not measure latency')
+    .option('--threads <n>', 'threads of the engine', wholeNumber(1))
+    .option('--runs <n>', 'least number of timed runs', wholeNumber(3))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ secateur compare model.onnx pruned.onnx
+  $ secateur compare model.onnx pruned.onnx --inputs image.npy --json`,
+    )
+    .action(async (a: string, b: string, options: CompareCommandOptions) =>
+      (await import('./compare-command.ts')).compareCommand(a, b, options),
+    );
+}
+
+/** `secateur convert` */
+export function addConvert(program: Command): void {
+  const command = program
+    .command('convert')
+    .description(
+      'write a model in another form: an architecture as ONNX, the weights of a model as safetensors',
+    )
+    .argument('<model>', MODEL)
+    .requiredOption('-o, --output <file>', '.onnx or .safetensors file to write');
+  withModel(command)
+    .option('--decode', 'YOLOv5: decode boxes in the graph, as Ultralytics exports do')
+    .option('--external-data', 'keep weights in a file beside the .onnx (done by itself above 2 GB)')
+    .option('--force', 'write over an existing file')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ secateur convert yolov5s --classes 3 --decode -o yolov5s.onnx
+  $ secateur convert model.onnx -o weights.safetensors`,
+    )
+    .action(async (model: string, options: ConvertCommandOptions) =>
+      (await import('./convert-command.ts')).convertCommand(model, options),
+    );
+}
+
+/** `secateur print` */
+export function addPrint(program: Command): void {
+  const command = program
+    .command('print')
+    .description('print a model as text: its graph, or its tree of modules')
+    .argument('<model>', MODEL);
+  withModel(command)
+    .option('--tree', 'print the tree of modules instead of the graph')
+    .option('--inferred', 'with the shapes that were inferred, not only those the file declares')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ secateur print model.onnx --inferred
+  $ secateur print yolov5s --tree`,
+    )
+    .action(async (model: string, options: PrintCommandOptions) =>
+      (await import('./print-command.ts')).printCommand(model, options),
+    );
+}

@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander';
+import { SecateurError } from '../core/errors.ts';
+import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
+import { UsageError } from './usage-error.ts';
+import { VERSION } from './version.ts';
+
+const EXAMPLES = `
+Examples:
+  $ secateur profile yolov5s --classes 3 --shape 1,3,640,640
+  $ secateur profile model.onnx --json
+  $ secateur prune model.onnx -o pruned.onnx --amount 0.3
+  $ secateur prune model.onnx -o pruned.onnx --granularity 2:4
+  $ secateur compare model.onnx pruned.onnx
+
+MODEL is an .onnx file or the name of a built-in architecture (yolov5n ... yolov5x, lenet5, resnet20, mobilenet_v2, …), the latter with
+fresh weights unless --weights gives a .safetensors file.
+
+Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command line was wrong.`;
+
+/** The command line's definition; what a command does is loaded when it runs. */
+export function createProgram(): Command {
+  const program = new Command('secateur')
+    .description('Measure and prune trained neural networks: ONNX files and built-in architectures.')
+    .version(VERSION, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .showSuggestionAfterError()
+    .configureHelp({ helpWidth: process.stdout.isTTY ? process.stdout.columns : 110 })
+    .addHelpText('after', EXAMPLES)
+    .exitOverride();
+  for (const add of [addProfile, addPrune, addCompare, addConvert, addPrint]) add(program);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+/** Runs the command line and gives the exit code; the only place that turns errors into messages. */
+export async function run(args: readonly string[]): Promise<number> {
+  const program = createProgram();
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof UsageError) {
+      process.stderr.write(`secateur: ${error.message}\n`);
+      return 2;
+    }
+    if (error instanceof SecateurError) {
+      process.stderr.write(`secateur: ${error.message}\n`);
+      return error.code === 'argument' ? 2 : 1;
+    }
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`secateur: unexpected error, please report it:\n${detail}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,244 @@
+import { existsSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { ArgumentError, FileError } from '../core/errors.ts';
+import { manualSeed } from '../core/random.ts';
+import { Tensor } from '../core/tensor.ts';
+import { serializeOnnx } from '../io/index.ts';
+import { nodeCompressors, readTensors, writeModel } from '../node/index.ts';
+import {
+  type FileSizes,
+  fileSizes,
+  type ReportTable,
+  type SparsityReport,
+  sparsityReport,
+} from '../profile/index.ts';
+import * as prune from '../prune/index.ts';
+import type { PruneCommandOptions } from './commands.ts';
+import { type LoadedModel, loadModel } from './load.ts';
+import { printCsv, printJson, tableOf } from './output.ts';
+import { withProgress } from './progress.ts';
+import { bytes, percent, withCommas } from './table.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Methods that rank units of a granularity; the others are PyTorch's. */
+const RANKINGS = ['l1', 'l2', 'random', 'apoz', 'mean-activation'] as const;
+type Ranking = (typeof RANKINGS)[number];
+
+const isActivation = (ranking: Ranking): ranking is prune.ActivationMeasure =>
+  ranking === 'apoz' || ranking === 'mean-activation';
+
+/** `secateur prune MODEL -o OUT`: masks weights, writes the model, and says what that bought. */
+export async function pruneCommand(source: string, options: PruneCommandOptions): Promise<void> {
+  checkOutput(options);
+  const model = loadModel(source, options);
+  const before = sparsityReport(model.module);
+  const sizesBefore = await sizesOf(model);
+  const granularity =
+    options.granularity === undefined ? undefined : prune.parseGranularity(options.granularity);
+  const targets = prune.selectParameters(model.module, {
+    parameter: options.parameter,
+    include: options.include,
+    exclude: options.exclude,
+    types: options.types,
+    granularity,
+  });
+  manualSeed(options.seed ?? 0);
+  await apply(model, targets, options);
+  for (const [module, name] of targets) if (module.getParameter(name).pruning) prune.remove(module, name);
+  const after = sparsityReport(model.module);
+  const sizesAfter = await sizesOf(model);
+  writeModel(model.graph, options.output, { force: options.force ?? false });
+  report(source, options, { before, after, sizesBefore, sizesAfter, pruned: targets.length });
+}
+
+/** Refuses early what writing would refuse late. Throws UsageError or FileError. */
+function checkOutput({ output, force }: PruneCommandOptions): void {
+  if (extname(output).toLowerCase() !== '.onnx')
+    throw new UsageError(`--output: '${output}' must end in .onnx`);
+  if (!force && existsSync(output)) throw new FileError(output, 'exists already; --force writes over it');
+}
+
+const sizesOf = ({ graph }: LoadedModel): Promise<FileSizes> =>
+  withProgress('compressing', () => fileSizes(serializeOnnx(graph), { compressors: nodeCompressors }));
+
+async function apply(
+  model: LoadedModel,
+  targets: readonly prune.PruningTarget[],
+  options: PruneCommandOptions,
+): Promise<void> {
+  const { method, amount, granularity } = options;
+  const ranking = RANKINGS.find((name) => name === method);
+  if (granularity !== undefined || ranking) {
+    await applyGranular(model, targets, options, rankingFor(method, ranking));
+    return;
+  }
+  if (options.global) {
+    if (method !== 'l1-unstructured' && method !== 'random-unstructured') {
+      throw new UsageError(
+        `--global: ${method} ranks within a layer; use --granularity filter --method l1 or l2`,
+      );
+    }
+    const Method = method === 'l1-unstructured' ? prune.L1Unstructured : prune.RandomUnstructured;
+    prune.globalUnstructured(targets, Method, { amount });
+    return;
+  }
+  const dim = options.dim;
+  for (const [module, name] of targets) {
+    if (method === 'l1-unstructured') prune.l1Unstructured(module, name, amount);
+    else if (method === 'random-unstructured') prune.randomUnstructured(module, name, amount);
+    else if (method === 'ln-structured')
+      prune.lnStructured(module, name, amount, { n: normOf(options.norm), dim });
+    else prune.randomStructured(module, name, amount, { dim });
+  }
+}
+
+function rankingFor(method: string, ranking: Ranking | undefined): Ranking {
+  if (ranking) return ranking;
+  if (method === 'l1-unstructured') return 'l1';
+  if (method === 'random-unstructured') return 'random';
+  throw new UsageError(
+    `--granularity is ranked by --method ${RANKINGS.join(', ')}; ${method} has a granularity of its own`,
+  );
+}
+
+async function applyGranular(
+  model: LoadedModel,
+  targets: readonly prune.PruningTarget[],
+  options: PruneCommandOptions,
+  ranking: Ranking,
+): Promise<void> {
+  const granularity = prune.parseGranularity(
+    options.granularity ?? (isActivation(ranking) ? 'filter' : 'weight'),
+  );
+  const scope = options.global ? 'global' : 'local';
+  if (!isActivation(ranking)) {
+    // N:M says by itself how much goes.
+    const amount = granularity.kind === 'nm' ? {} : { amount: options.amount };
+    prune.pruneGranular(targets, { granularity, importance: ranking, ...amount, scope });
+    return;
+  }
+  if (granularity.kind !== 'filter') {
+    throw new UsageError(`--method ${ranking} ranks filters; use it with --granularity filter`);
+  }
+  if (!options.data) throw new UsageError(`--method ${ranking} needs inputs to run: --data FILE`);
+  const inputs = options.data.flatMap((path) => calibrationInputs(path, model));
+  const scores = await withProgress('running calibration inputs', (onProgress) =>
+    prune.activationScores(model.module, targets, inputs, { measure: ranking, onProgress }),
+  );
+  prune.pruneGranular(targets, { granularity, importanceScores: scores, amount: options.amount, scope });
+}
+
+/** `2`, `inf`, `-inf`, `fro`, `nuc` */
+function normOf(text: string | undefined): prune.NormOrder {
+  if (text === 'fro' || text === 'nuc') return text;
+  const named = { inf: Number.POSITIVE_INFINITY, '-inf': Number.NEGATIVE_INFINITY }[text ?? ''];
+  const value = named ?? Number(text ?? 2);
+  if (Number.isNaN(value) || text === '')
+    throw new UsageError(`--norm: expected a number, inf, -inf, fro or nuc, got '${text}'`);
+  return value;
+}
+
+/** Tensors of a file, a first axis longer than the model's batch taken apart. */
+function calibrationInputs(path: string, { graph }: LoadedModel): Tensor[] {
+  const [input, ...others] = graph.feeds;
+  const type = input?.type?.kind === 'tensor' ? input.type : null;
+  if (!input || others.length > 0)
+    throw new ArgumentError('--data: calibration works for models of one input');
+  const batch = typeof type?.shape?.[0] === 'number' ? type.shape[0] : null;
+  return [...readTensors(path).values()].flatMap((tensor) => {
+    const [count = 1, ...rest] = tensor.shape;
+    if (batch === null || count === batch || type?.shape?.length !== tensor.shape.length) return [tensor];
+    const size = tensor.size / count;
+    const parts: Tensor[] = [];
+    for (let start = 0; start + batch <= count; start += batch) {
+      const { bytes: all } = tensor;
+      const width = all.byteLength / tensor.size;
+      parts.push(
+        new Tensor(tensor.dtype, [batch, ...rest], {
+          bytes: all.slice(start * size * width, (start + batch) * size * width),
+        }),
+      );
+    }
+    return parts;
+  });
+}
+
+interface Outcome {
+  readonly before: SparsityReport;
+  readonly after: SparsityReport;
+  readonly sizesBefore: FileSizes;
+  readonly sizesAfter: FileSizes;
+  readonly pruned: number;
+}
+
+function report(source: string, options: PruneCommandOptions, outcome: Outcome): void {
+  const { before, after, sizesBefore, sizesAfter, pruned } = outcome;
+  const changed = after.layers
+    .map((layer, index) => ({ layer, was: before.layers[index] }))
+    .filter(({ layer, was }) => was && layer.zeros !== was.zeros);
+  if (options.json) {
+    printJson({
+      model: source,
+      output: options.output,
+      method: options.method,
+      amount: options.amount,
+      ...(options.granularity === undefined ? {} : { granularity: options.granularity }),
+      global: options.global ?? false,
+      parametersPruned: pruned,
+      before: {
+        parameters: before.parameters,
+        zeros: before.zeros,
+        sparsity: before.sparsity,
+        sizes: sizesBefore,
+      },
+      after: {
+        parameters: after.parameters,
+        zeros: after.zeros,
+        sparsity: after.sparsity,
+        granularity: after.granularity,
+        sizes: sizesAfter,
+      },
+      layers: changed.map(({ layer, was }) => ({ ...layer, zerosBefore: was?.zeros ?? 0 })),
+    });
+    return;
+  }
+  const table: ReportTable = {
+    columns: [
+      { key: 'name', title: 'parameter', kind: 'text' },
+      { key: 'shape', title: 'shape', kind: 'shape' },
+      { key: 'parameters', title: 'weights', kind: 'count' },
+      { key: 'zerosBefore', title: 'zeros before', kind: 'count' },
+      { key: 'zeros', title: 'zeros after', kind: 'count' },
+      { key: 'sparsity', title: 'sparsity', kind: 'share' },
+    ],
+    rows: changed.map(({ layer, was }) => [
+      layer.name,
+      layer.shape,
+      layer.parameters,
+      was?.zeros ?? 0,
+      layer.zeros,
+      layer.sparsity,
+    ]),
+    total: ['all parameters of the model', null, after.parameters, before.zeros, after.zeros, after.sparsity],
+  };
+  if (options.csv) {
+    printCsv(table);
+    return;
+  }
+  const size = (title: string, from: number | null, to: number | null): string[] =>
+    from === null || to === null
+      ? []
+      : [`${title.padEnd(20)}${bytes(from)} -> ${bytes(to)} (${percent(to / from)})`];
+  const lines = [
+    tableOf(table),
+    '',
+    `sparsity            ${percent(before.sparsity)} -> ${percent(after.sparsity)} (${withCommas(after.zeros - before.zeros)} zeros more)`,
+    `parameters          ${withCommas(after.parameters)}, as before: masks remove nothing`,
+    ...size('file', sizesBefore.raw, sizesAfter.raw),
+    ...size('file, gzip', sizesBefore.gzip, sizesAfter.gzip),
+    ...size('file, brotli', sizesBefore.brotli, sizesAfter.brotli),
+    '',
+    `wrote ${options.output} (${bytes(statSync(options.output).size)})`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
