@@ -6,27 +6,72 @@
  * Source: GCC's bits/stl_algo.h and bits/stl_heap.h (`__introselect`, `__heap_select`), unchanged since GCC 4.
  */
 
-/** Keys and positions that move together. */
+/**
+ * Keys that move, and with them the positions they belong to: of all keys, or, which moves half the memory, only of those that equal `followed`.
+ */
 class Pairs {
   readonly keys: Uint32Array;
-  readonly positions: Int32Array;
+  /** Positions of the keys; -1 for keys that are not followed. Null as long as `places` tells them. */
+  positions: Int32Array | null = null;
+  readonly #followed: number;
+  /** Positions of the followed keys by where they are now. */
+  readonly #places = new Map<number, number>();
 
-  constructor(keys: Uint32Array) {
+  /** Follows the keys at `tied`, which all equal `followed`; all keys, if left out. */
+  constructor(keys: Uint32Array, followed = -1, tied?: Int32Array) {
     this.keys = keys;
-    this.positions = new Int32Array(keys.length);
-    for (let i = 0; i < keys.length; i++) this.positions[i] = i;
+    this.#followed = followed;
+    if (tied) for (const position of tied) this.#places.set(position, position);
+    else {
+      this.positions = new Int32Array(keys.length);
+      for (let i = 0; i < keys.length; i++) this.positions[i] = i;
+    }
   }
 
   swap(a: number, b: number): void {
     const { keys, positions } = this;
-    const key = keys[a]!;
-    keys[a] = keys[b]!;
-    keys[b] = key;
-    const position = positions[a]!;
-    positions[a] = positions[b]!;
-    positions[b] = position;
+    const ka = keys[a]!;
+    const kb = keys[b]!;
+    keys[a] = kb;
+    keys[b] = ka;
+    if (positions) {
+      const position = positions[a]!;
+      positions[a] = positions[b]!;
+      positions[b] = position;
+    } else if (ka === this.#followed || kb === this.#followed) this.#exchange(a, b);
+  }
+
+  #exchange(a: number, b: number): void {
+    const places = this.#places;
+    const atA = places.get(a);
+    const atB = places.get(b);
+    places.delete(a);
+    places.delete(b);
+    if (atA !== undefined) places.set(b, atA);
+    if (atB !== undefined) places.set(a, atB);
+  }
+
+  /** Positions of all keys, for algorithms that do not swap. */
+  allPositions(): Int32Array {
+    if (!this.positions) {
+      this.positions = new Int32Array(this.keys.length).fill(-1);
+      for (const [place, position] of this.#places) this.positions[place] = position;
+    }
+    return this.positions;
+  }
+
+  /** Positions of the first k keys, of those that are followed. */
+  first(k: number): Int32Array {
+    if (this.positions) return this.positions.subarray(0, k).filter((position) => position >= 0);
+    return Int32Array.from(
+      [...this.#places].filter(([place]) => place < k),
+      ([, position]) => position,
+    );
   }
 }
+
+/** Above so many equals, following each costs more than moving all positions. */
+const FEW = 1024;
 
 /**
  * Positions of the k smallest keys as `torch.topk(largest=False)` picks them, in no particular order. `keys` is reordered. A view into memory that
@@ -34,10 +79,29 @@ class Pairs {
  */
 export function selectPositions(keys: Uint32Array, k: number): Int32Array {
   const pairs = new Pairs(keys);
+  selectFirst(pairs, k);
+  return pairs.allPositions().subarray(0, k);
+}
+
+/**
+ * Of `tied`, the positions of all keys that equal `key`, those that are among `selectPositions(keys, k)`. `keys` is reordered. Much faster where
+ * few are tied.
+ */
+export function selectTied(keys: Uint32Array, k: number, key: number, tied: Int32Array): Int32Array {
+  if (tied.length > FEW) {
+    const picked = new Uint8Array(keys.length);
+    for (const position of selectPositions(keys, k)) picked[position] = 1;
+    return tied.filter((position) => picked[position] === 1);
+  }
+  const pairs = new Pairs(keys, key, tied);
+  selectFirst(pairs, k);
+  return pairs.first(k);
+}
+
+function selectFirst(pairs: Pairs, k: number): void {
   // PyTorch's choice in TopKImpl.h.
-  if (k * 64 <= keys.length) heapSelect(pairs, 0, k, keys.length);
+  if (k * 64 <= pairs.keys.length) heapSelect(pairs, 0, k, pairs.keys.length);
   else introselect(pairs, k - 1);
-  return pairs.positions.subarray(0, k);
 }
 
 function introselect(pairs: Pairs, nth: number): void {
@@ -61,7 +125,7 @@ function introselect(pairs: Pairs, nth: number): void {
 
 /** Puts the median of three at `first` and parts the rest around it; gives where the upper part begins. */
 function partition(pairs: Pairs, first: number, last: number): number {
-  const { keys, positions } = pairs;
+  const { keys } = pairs;
   medianToFirst(pairs, first, first + 1, first + ((last - first) >> 1), last - 1);
   const pivot = keys[first]!;
   let low = first + 1;
@@ -71,12 +135,7 @@ function partition(pairs: Pairs, first: number, last: number): number {
     high--;
     while (pivot < keys[high]!) high--;
     if (low >= high) return low;
-    const key = keys[low]!;
-    keys[low] = keys[high]!;
-    keys[high] = key;
-    const position = positions[low]!;
-    positions[low] = positions[high]!;
-    positions[high] = position;
+    pairs.swap(low, high);
     low++;
   }
 }
@@ -97,7 +156,8 @@ function insertionSort(pairs: Pairs, first: number, last: number): void {
 
 /** Leaves the `middle - first` smallest of `first ... last` in front, as a heap with the largest on top. */
 function heapSelect(pairs: Pairs, first: number, middle: number, last: number): void {
-  const { keys, positions } = pairs;
+  const { keys } = pairs;
+  const positions = pairs.allPositions();
   const length = middle - first;
   for (let parent = (length - 2) >> 1; parent >= 0; parent--) {
     adjustHeap(pairs, first, parent, length, keys[first + parent]!, positions[first + parent]!);
@@ -122,7 +182,8 @@ function adjustHeap(
   key: number,
   position: number,
 ): void {
-  const { keys, positions } = pairs;
+  const { keys } = pairs;
+  const positions = pairs.allPositions();
   let hole = top;
   let child = hole;
   while (child < (length - 1) >> 1) {

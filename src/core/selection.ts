@@ -1,5 +1,5 @@
 import { ArgumentError } from './errors.ts';
-import { selectPositions } from './introselect.ts';
+import { selectPositions, selectTied } from './introselect.ts';
 
 /**
  * Selection of the k smallest of many float32 numbers, PyTorch's choice among equals included.
@@ -110,40 +110,60 @@ export function maskSmallest(
   if (k === 0) return chunks.map(({ length }) => new Float32Array(length).fill(1));
   const words = chunks.map(wordsOf);
   const { key, below, equal } = kthKey(words, k, absolute);
-  if (below + equal > k) return breakTies(words, k, absolute);
-  return words.map((chunk) => {
-    const mask = new Float32Array(chunk.length);
-    if (absolute && key <= INFINITY_BITS) {
-      for (let i = 0; i < mask.length; i++) if ((chunk[i]! & MAGNITUDE) > key) mask[i] = 1;
-    } else {
-      const keyOf = absolute ? magnitudeKey : signedKey;
-      for (let i = 0; i < mask.length; i++) if (keyOf(chunk[i]!) > key) mask[i] = 1;
-    }
-    return mask;
-  });
+  if (below + equal > k) return breakTies(words, k, { key, below, equal }, absolute);
+  return words.map((chunk) => maskAbove(chunk, key, absolute));
+}
+
+/** 1 where a chunk's key is larger than `key`, 0 elsewhere. */
+function maskAbove(chunk: Uint32Array, key: number, absolute: boolean): Float32Array<ArrayBuffer> {
+  if (absolute && key <= INFINITY_BITS) return maskAboveMagnitude(chunk, key);
+  const mask = new Float32Array(chunk.length);
+  const keyOf = absolute ? magnitudeKey : signedKey;
+  for (let i = 0; i < mask.length; i++) if (keyOf(chunk[i]!) > key) mask[i] = 1;
+  return mask;
+}
+
+/** Bits of the float32 1. */
+const ONE = 0x3f800000;
+
+// Written as bits and without branches: which numbers go is random to the processor.
+function maskAboveMagnitude(chunk: Uint32Array, key: number): Float32Array<ArrayBuffer> {
+  const words = new Int32Array(chunk.buffer, chunk.byteOffset, chunk.length);
+  const out = new Int32Array(words.length);
+  // Both are below 2^31, so that the difference is negative exactly where the magnitude is larger.
+  for (let i = 0; i < out.length; i++) out[i] = ((key - (words[i]! & MAGNITUDE)) >> 31) & ONE;
+  return new Float32Array(out.buffer);
 }
 
 /** Some, but not all, of the numbers equal to the k-th go: those that PyTorch's algorithm ends up with. */
 function breakTies(
   chunks: readonly Uint32Array[],
   k: number,
+  { key, equal }: Kth,
   absolute: boolean,
 ): Float32Array<ArrayBuffer>[] {
-  const keyOf = absolute ? magnitudeKey : signedKey;
   const keys = new Uint32Array(chunks.reduce((total, { length }) => total + length, 0));
+  const tied = new Int32Array(equal);
   let start = 0;
-  for (const chunk of chunks) {
-    for (let i = 0; i < chunk.length; i++) keys[start + i] = keyOf(chunk[i]!);
-    start += chunk.length;
-  }
-  const all = new Float32Array(keys.length).fill(1);
-  for (const position of selectPositions(keys, k)) all[position] = 0;
-  if (chunks.length === 1) return [all];
+  let found = 0;
+  const collect = (chunk: Uint32Array): void => {
+    const end = start + chunk.length;
+    if (absolute) for (let i = start; i < end; i++) keys[i] = magnitudeKey(chunk[i - start]!);
+    else for (let i = start; i < end; i++) keys[i] = signedKey(chunk[i - start]!);
+    for (let i = start; i < end; i++) if (keys[i] === key) tied[found++] = i;
+    start = end;
+  };
+  for (const chunk of chunks) collect(chunk);
+  const masks = chunks.map((chunk) => maskAbove(chunk, key, absolute));
+  // All of the equals are 0 now; those that stay get their 1 back.
+  const going = new Set(selectTied(keys, k, key, tied));
+  let chunk = 0;
   let offset = 0;
-  return chunks.map(({ length }) => {
-    offset += length;
-    return all.slice(offset - length, offset);
-  });
+  for (const position of tied) {
+    while (position >= offset + chunks[chunk]!.length) offset += chunks[chunk++]!.length;
+    if (!going.has(position)) masks[chunk]![position - offset] = 1;
+  }
+  return masks;
 }
 
 /**
