@@ -4,8 +4,8 @@ import { selectPositions, selectTied } from './introselect.ts';
 /**
  * Selection of the k smallest of many float32 numbers, PyTorch's choice among equals included.
  *
- * A float32's bits, read as an integer, order like its magnitude. Counting the upper halves of all keys, then the lower halves of those that
- * share the k-th one's upper half, gives the k-th smallest in two passes. Only where some but not all of the numbers equal to it are wanted
+ * A float32's bits, read as an integer, order like its magnitude. Counting the upper bits of all keys, then the lower ones of the few that share
+ * the k-th one's upper bits, gives the k-th smallest in two passes. Only where some but not all of the numbers equal to it are wanted
  * does the order matter in which `torch.topk` meets them.
  */
 
@@ -43,48 +43,108 @@ interface Kth {
   readonly equal: number;
 }
 
-/** Finds the bin of a histogram in which the k-th falls: its index, and how many lie in the bins before. */
-function findBin(histogram: Uint32Array, k: number): { bin: number; below: number } {
+/** Keys are counted by these bits at a time, upper ones first: few enough bins to stay in the fastest cache. */
+const DIGITS = [
+  { shift: 20, bins: 4096 },
+  { shift: 9, bins: 2048 },
+  { shift: 0, bins: 512 },
+] as const;
+
+/**
+ * Finds the k-th smallest key digit by digit: counts the keys by their upper bits, keeps those in the bin where the k-th falls, and goes on with
+ * their next bits.
+ */
+function kthKey(chunks: readonly Uint32Array[], k: number, absolute: boolean): Kth {
   let below = 0;
-  for (let bin = 0; bin < histogram.length; bin++) {
-    const count = histogram[bin]!;
-    if (below + count >= k) return { bin, below };
-    below += count;
-  }
-  throw new ArgumentError(`selection: fewer than ${k} numbers`);
+  let prefix = 0;
+  let equal = 0;
+  let keys: readonly Uint32Array[] = chunks;
+  DIGITS.forEach(({ shift, bins }, digit) => {
+    const counts = new Uint32Array(bins);
+    const first = digit === 0;
+    for (const chunk of keys) {
+      if (first) countUpper(chunk, counts, absolute);
+      else for (let i = 0; i < chunk.length; i++) counts[(chunk[i]! >>> shift) & (bins - 1)]!++;
+    }
+    let bin = 0;
+    while (below + counts[bin]! < k) below += counts[bin++]!;
+    equal = counts[bin]!;
+    prefix += bin * 2 ** shift;
+    if (shift > 0) {
+      const kept = new Uint32Array(equal);
+      let place = 0;
+      for (const chunk of keys) {
+        place = first
+          ? gatherUpper(chunk, bin, kept, place, absolute)
+          : gather(chunk, shift, bins, bin, kept, place);
+      }
+      keys = [kept];
+    }
+  });
+  return { key: prefix, below, equal };
 }
 
-function kthKey(chunks: readonly Uint32Array[], k: number, absolute: boolean): Kth {
-  const upper = new Uint32Array(65536);
-  for (const words of chunks) countUpper(words, upper, absolute);
-  const { bin, below } = findBin(upper, k);
-  const lower = new Uint32Array(65536);
-  for (const words of chunks) countLower(words, lower, bin, absolute);
-  const found = findBin(lower, k - below);
-  return { key: bin * 65536 + found.bin, below: below + found.below, equal: lower[found.bin]! };
-}
+const UPPER = DIGITS[0].shift;
 
 // The two kinds of keys have loops of their own: one that asks at every element is half as fast.
 function countUpper(words: Uint32Array, counts: Uint32Array, absolute: boolean): void {
-  if (absolute) {
-    for (let i = 0; i < words.length; i++) counts[magnitudeKey(words[i]!) >>> 16]!++;
-  } else {
-    for (let i = 0; i < words.length; i++) counts[signedKey(words[i]!) >>> 16]!++;
+  if (!absolute) {
+    for (let i = 0; i < words.length; i++) counts[signedKey(words[i]!) >>> UPPER]!++;
+    return;
+  }
+  for (let i = 0; i < words.length; i++) counts[(words[i]! & MAGNITUDE) >>> UPPER]!++;
+  // NaNs were counted by their bits, from infinity's bin on; they are all one key, the largest.
+  const atInfinity = INFINITY_BITS >>> UPPER;
+  let suspects = 0;
+  for (let bin = atInfinity; bin <= MAGNITUDE >>> UPPER; bin++) suspects += counts[bin]!;
+  if (suspects === 0) return;
+  for (let i = 0; i < words.length; i++) {
+    const magnitude = words[i]! & MAGNITUDE;
+    if (magnitude <= INFINITY_BITS) continue;
+    counts[magnitude >>> UPPER]!--;
+    counts[NAN_KEY >>> UPPER]!++;
   }
 }
 
-function countLower(words: Uint32Array, counts: Uint32Array, bin: number, absolute: boolean): void {
-  if (absolute) {
+/** Puts the keys of a bin into `kept` from `place` on; gives the place behind them. */
+function gatherUpper(
+  words: Uint32Array,
+  bin: number,
+  kept: Uint32Array,
+  place: number,
+  absolute: boolean,
+): number {
+  let next = place;
+  // Infinity and NaNs share their upper bits: there, and for signed numbers, keys are made one by one.
+  if (absolute && bin < INFINITY_BITS >>> UPPER) {
     for (let i = 0; i < words.length; i++) {
-      const key = magnitudeKey(words[i]!);
-      if (key >>> 16 === bin) counts[key & 0xffff]!++;
+      const key = words[i]! & MAGNITUDE;
+      if (key >>> UPPER === bin) kept[next++] = key;
     }
-  } else {
-    for (let i = 0; i < words.length; i++) {
-      const key = signedKey(words[i]!);
-      if (key >>> 16 === bin) counts[key & 0xffff]!++;
-    }
+    return next;
   }
+  const keyOf = absolute ? magnitudeKey : signedKey;
+  for (let i = 0; i < words.length; i++) {
+    const key = keyOf(words[i]!);
+    if (key >>> UPPER === bin) kept[next++] = key;
+  }
+  return next;
+}
+
+function gather(
+  keys: Uint32Array,
+  shift: number,
+  bins: number,
+  bin: number,
+  kept: Uint32Array,
+  place: number,
+): number {
+  let next = place;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    if (((key >>> shift) & (bins - 1)) === bin) kept[next++] = key;
+  }
+  return next;
 }
 
 const sum = (chunks: readonly Float32Array[]): number =>
