@@ -55,6 +55,12 @@ export class RandomUnstructured extends BasePruningMethod implements ChunkedMeth
     return onTopOf(this.masksOf([t.float32])[0]!, defaultMask);
   }
 
+  override computeFirstMask(t: Tensor): Tensor {
+    // A subclass may compute its masks otherwise.
+    if (this.computeMask !== RandomUnstructured.prototype.computeMask) return super.computeFirstMask(t);
+    return new Tensor('float32', t.shape, this.masksOf([t.float32])[0]!);
+  }
+
   masksOf(chunks: readonly Float32Array[]): Float32Array<ArrayBuffer>[] {
     const count = countToPrune(this.amount, total(chunks));
     // PyTorch draws nothing where nothing goes.
@@ -85,6 +91,12 @@ export class L1Unstructured extends BasePruningMethod implements ChunkedMethod {
     return onTopOf(this.masksOf([t.float32])[0]!, defaultMask);
   }
 
+  override computeFirstMask(t: Tensor): Tensor {
+    // A subclass may compute its masks otherwise.
+    if (this.computeMask !== L1Unstructured.prototype.computeMask) return super.computeFirstMask(t);
+    return new Tensor('float32', t.shape, this.masksOf([t.float32])[0]!);
+  }
+
   masksOf(chunks: readonly Float32Array[]): Float32Array<ArrayBuffer>[] {
     return maskSmallest(chunks, countToPrune(this.amount, total(chunks)), { absolute: true });
   }
@@ -99,6 +111,12 @@ export class CustomFromMask extends BasePruningMethod {
   constructor(mask: Tensor) {
     super();
     this.mask = mask;
+  }
+
+  override computeFirstMask(t: Tensor): Tensor {
+    const fits = t.shape.join() === this.mask.shape.join();
+    if (!fits || this.computeMask !== CustomFromMask.prototype.computeMask) return super.computeFirstMask(t);
+    return toFloat32(this.mask).clone();
   }
 
   /** `defaultMask × mask`. Throws ArgumentError where the shapes differ. */
