@@ -134,7 +134,9 @@ export class Graph {
 
   /** Version of an operator domain; throws GraphError where the graph does not import it. */
   opset(domain = ''): number {
-    const version = this.opsetImports.get(normalizeDomain(domain)) ?? this.opsetImports.get('ai.onnx');
+    const name = normalizeDomain(domain);
+    const version =
+      this.opsetImports.get(name) ?? (name === '' ? this.opsetImports.get('ai.onnx') : undefined);
     if (version !== undefined) return version;
     throw new GraphError(`Graph '${this.name}': operator domain '${domain}' is not among its opset imports`);
   }
@@ -170,7 +172,8 @@ export class Graph {
     for (let count = this.#counters.get(base) ?? 1; ; count++) {
       const name = `${base}_${count}`;
       if (this.find(name) === undefined) {
-        this.#counters.set(base, count + 1);
+        // Not one further: a name that was given but not used stays the next one.
+        this.#counters.set(base, count);
         return name;
       }
     }
@@ -225,19 +228,24 @@ export class Graph {
   addOutput(value: Value): void {
     this._checkVisible(value, `Graph '${this.name}'`);
     this.#outputs.push(value);
+    value._setGivenBy(this, true);
   }
 
   /** Puts another value in place of output `index`. Throws GraphError where there is none. */
   setOutput(index: number, value: Value): void {
     this.#checkOutputIndex(index);
     this._checkVisible(value, `Graph '${this.name}'`);
+    const before = this.#outputs[index]!;
     this.#outputs[index] = value;
+    before._setGivenBy(this, this.#outputs.includes(before));
+    value._setGivenBy(this, true);
   }
 
   /** Drops output `index`; the value stays. Throws GraphError where there is none. */
   removeOutput(index: number): void {
     this.#checkOutputIndex(index);
-    this.#outputs.splice(index, 1);
+    const [removed] = this.#outputs.splice(index, 1);
+    removed?._setGivenBy(this, this.#outputs.includes(removed));
   }
 
   /** Adds a node and its outputs. Throws GraphError where an input is not visible here or an output's name is taken; nothing has changed then. */
@@ -277,6 +285,7 @@ export class Graph {
     const outer = new Set(nodes);
     const going = new Set(outer);
     for (const node of outer) for (const inner of nodesInside(node)) going.add(inner);
+    const bodies = new Set([...going].flatMap((node) => node.subgraphs));
     for (const node of outer) {
       if (node.graph !== this) throw new GraphError(`${node.label}: is not in graph '${this.name}'`);
       for (const output of node.outputs) {
@@ -289,10 +298,16 @@ export class Graph {
           throw new GraphError(
             `${node.label}: cannot be removed, '${output.name}' is an output of the graph`,
           );
+        const body = output?._givenBy().find((graph) => !bodies.has(graph));
+        if (body)
+          throw new GraphError(
+            `${node.label}: cannot be removed, '${output?.name}' is an output of the subgraph '${body.name}'`,
+          );
       }
     }
     this.#nodes = this.#nodes.filter((node) => !outer.has(node));
     for (const node of going) node._detach();
+    for (const body of bodies) for (const output of body.outputs) output._setGivenBy(body, false);
     for (const node of outer) for (const output of node.outputs) if (output) this.#values.delete(output.name);
   }
 
@@ -302,7 +317,7 @@ export class Graph {
     if (value.producer)
       throw new GraphError(`Value '${value.name}': is made by ${value.producer.label}; remove that instead`);
     if (!value.isUnused) {
-      const reader = value.consumers[0]?.label ?? 'an output of the graph';
+      const reader = value.consumers[0]?.label ?? `an output of the graph '${value._givenBy()[0]?.name}'`;
       throw new GraphError(`Value '${value.name}': cannot be removed, ${reader} still reads it`);
     }
     const index = this.#inputs.indexOf(value);
@@ -435,7 +450,7 @@ export class Graph {
           );
         }
       } else if (
-        output.graph !== this ||
+        this.#values.get(name) !== output ||
         output.producer !== null ||
         output.isInput ||
         output.isInitializer

@@ -30,6 +30,8 @@ export class Value {
   #producer: Node | null = null;
   /** Indices of the inputs that read it, by node; a bare number for the usual one. */
   readonly #uses = new Map<Node, number | Set<number>>();
+  /** Graphs that give it among their outputs: its own, or subgraphs that hand it through. Null for most. */
+  #givenBy: Set<Graph> | null = null;
 
   /** Made by `Graph`'s methods only. */
   constructor(graph: Graph, name: string, type: ValueType | null) {
@@ -63,14 +65,14 @@ export class Value {
     return [...this.#uses.keys()];
   }
 
-  /** True when neither a node nor the graph's outputs read it. */
+  /** True when neither a node nor an output of its graph or a subgraph reads it. */
   get isUnused(): boolean {
-    return this.#uses.size === 0 && !this.isOutput;
+    return this.#uses.size === 0 && this.#givenBy === null;
   }
 
-  /** True when it is a graph output. */
+  /** True when it is an output of its graph. */
   get isOutput(): boolean {
-    return this.graph.outputs.includes(this);
+    return this.#givenBy?.has(this.graph) ?? false;
   }
 
   /** True when it is a graph input (older files list their initializers there too). */
@@ -95,9 +97,27 @@ export class Value {
       );
     }
     for (const { node, index } of this.uses) node.setInput(index, other);
-    this.graph.outputs.forEach((output, index) => {
-      if (output === this) this.graph.setOutput(index, other);
-    });
+    for (const graph of this._givenBy()) {
+      graph.outputs.forEach((output, index) => {
+        if (output === this) graph.setOutput(index, other);
+      });
+    }
+  }
+
+  /** Graphs that give the value among their outputs, subgraphs included. @internal */
+  _givenBy(): readonly Graph[] {
+    return this.#givenBy === null ? [] : [...this.#givenBy];
+  }
+
+  /** For `Graph`, after its outputs changed. @internal */
+  _setGivenBy(graph: Graph, given: boolean): void {
+    if (given) {
+      this.#givenBy ??= new Set();
+      this.#givenBy.add(graph);
+    } else {
+      this.#givenBy?.delete(graph);
+      if (this.#givenBy?.size === 0) this.#givenBy = null;
+    }
   }
 
   /** For `Graph` and `Node`. @internal */
