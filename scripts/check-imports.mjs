@@ -34,7 +34,8 @@ const ROOMS = {
   passes: ['core', 'ir', 'ops'],
   autograd: ['core', 'ir', 'ops'],
   runtime: [...BASE, 'io'],
-  nn: [...BASE, 'runtime', 'autograd'],
+  // io: exporting a module gives the bytes of a file.
+  nn: [...BASE, 'runtime', 'autograd', 'io'],
   models: ['core', 'ir', 'ops', 'nn'],
   prune: [...BASE, 'runtime', 'nn'],
   structural: [...BASE, 'runtime', 'nn'],
@@ -62,7 +63,6 @@ const PACKAGES = {
   commander: ['cli'],
   'cli-progress': ['cli'],
   'cli-table3': ['cli'],
-  picocolors: ['cli'],
 };
 
 const NODE_ROOMS = ['cli', 'node'];

@@ -1,5 +1,4 @@
 import { type Cell, type CellKind, type ReportColumn, type ReportTable, toCsv } from '../profile/index.ts';
-import type { OutputOptions } from './commands.ts';
 import { bytes, type Column, percent, renderTable, withCommas, withUnit } from './table.ts';
 
 /** Writes a value to standard output as JSON, two spaces deep. */
@@ -10,11 +9,6 @@ export const printJson = (value: unknown): void => {
 /** Writes a report to standard output as comma-separated values. */
 export const printCsv = (table: Pick<ReportTable, 'columns' | 'rows'>): void => {
   process.stdout.write(toCsv(table));
-};
-
-/** Writes lines to standard output, unless JSON or CSV is asked for. */
-export const printText = (options: OutputOptions, ...lines: readonly string[]): void => {
-  if (!options.json && !options.csv) process.stdout.write(`${lines.join('\n')}\n`);
 };
 
 /** A cell as people read it. Operations are shown with a unit, everything that is counted with commas. */

@@ -18,7 +18,7 @@ fresh weights unless --weights gives a .safetensors file.
 Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command line was wrong.`;
 
 /** The command line's definition; what a command does is loaded when it runs. */
-export function createProgram(): Command {
+function createProgram(): Command {
   const program = new Command('secateur')
     .description('Measure and prune trained neural networks: ONNX files and built-in architectures.')
     .version(VERSION, '-v, --version', 'print the version')

@@ -30,7 +30,7 @@ const BORDERLESS = {
 const NARROWEST = 12;
 
 /** Shortens text to `width` by leaving out its middle: both ends of a layer's path tell something. */
-export function shorten(text: string, width: number): string {
+function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   const keep = Math.max(width - 1, 1);
   const head = Math.ceil(keep / 2);
@@ -38,7 +38,7 @@ export function shorten(text: string, width: number): string {
 }
 
 /** Columns that a table may take: the terminal's, or 120 where output is no terminal. */
-export const terminalWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : 120);
+const terminalWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : 120);
 
 /**
  * Rows as a table without borders that fits `width`: flexible columns are shortened in the middle until it does. The last row may be a

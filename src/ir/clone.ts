@@ -43,7 +43,7 @@ export function cloneGraph(original: Graph, options: { tensors?: 'share' | 'copy
     to.metadata = new Map(from.metadata);
     to.unknownFields = from.unknownFields;
     for (const value of from.values) {
-      const copy = to.addValue(value.name, value.type);
+      const copy = to._add(value.name, value.type);
       copy.initializer = copyTensors ? (value.initializer?.clone() ?? null) : value.initializer;
       copy.sparseInitializer = value.sparseInitializer;
       copy.docString = value.docString;

@@ -344,6 +344,17 @@ describe('subgraphs', () => {
     );
   });
 
+  it('keep their names to themselves: fresh ones around are others', () => {
+    const { graph, then, inner } = branched();
+    expect(graph.freshName('abs_output_0')).toBe('abs_output_0_1');
+    expect(new Graph({ parent: graph }).freshName('abs_output_0')).toBe('abs_output_0_1');
+    then.rename(inner.output(), 'renamed');
+    expect([graph.freshName('abs_output_0'), graph.freshName('renamed')]).toEqual([
+      'abs_output_0',
+      'renamed_1',
+    ]);
+  });
+
   it("share their parent's opsets and facts", () => {
     const { graph, then } = branched();
     expect([then.opsetImports === graph.opsetImports, then.meta === graph.meta]).toEqual([true, true]);

@@ -91,10 +91,13 @@ export class Graph {
   readonly #outputs: Value[] = [];
   #nodes: Node[] = [];
   readonly #counters = new Map<string, number>();
+  /** How often each name is used in subgraphs; one map for a whole graph, empty where it has none. */
+  readonly #innerNames: Map<string, number>;
 
   constructor(options: { name?: string; opset?: number; parent?: Graph } = {}) {
     this.name = options.name ?? 'main';
     this.parent = options.parent ?? null;
+    this.#innerNames = this.parent === null ? new Map() : this.parent.#innerNames;
     this.opsetImports = this.parent?.opsetImports ?? new Map([['', options.opset ?? 17]]);
     this.meta = this.parent?.meta ?? {
       ...DEFAULT_META,
@@ -166,12 +169,13 @@ export class Graph {
     return false;
   }
 
-  /** A name no value here or around has: `base` itself, or with a number behind it. */
+  /** A name no value here, around or in subgraphs has: `base` itself, or with a number behind it. */
   freshName(base: string): string {
-    if (this.find(base) === undefined && base !== '') return base;
+    const isFree = (name: string): boolean => this.find(name) === undefined && !this.#innerNames.has(name);
+    if (base !== '' && isFree(base)) return base;
     for (let count = this.#counters.get(base) ?? 1; ; count++) {
       const name = `${base}_${count}`;
-      if (this.find(name) === undefined) {
+      if (isFree(name)) {
         // Not one further: a name that was given but not used stays the next one.
         this.#counters.set(base, count);
         return name;
@@ -185,9 +189,7 @@ export class Graph {
     if (this.find(name) !== undefined) {
       throw new GraphError(`Graph '${this.name}': two values are named '${name}'; names must be unique`);
     }
-    const value = new Value(this, name, type);
-    this.#values.set(name, value);
-    return value;
+    return this._add(name, type);
   }
 
   /** Adds a graph input. Throws GraphError where the name is taken. */
@@ -308,7 +310,7 @@ export class Graph {
     this.#nodes = this.#nodes.filter((node) => !outer.has(node));
     for (const node of going) node._detach();
     for (const body of bodies) for (const output of body.outputs) output._setGivenBy(body, false);
-    for (const node of outer) for (const output of node.outputs) if (output) this.#values.delete(output.name);
+    for (const node of outer) for (const output of node.outputs) if (output) this._forget(output);
   }
 
   /** Removes an input or initializer nobody reads. Throws GraphError where it is read or made by a node. */
@@ -323,7 +325,7 @@ export class Graph {
     const index = this.#inputs.indexOf(value);
     if (index >= 0) this.#inputs.splice(index, 1);
     this.#inputSet.delete(value);
-    this.#values.delete(value.name);
+    this._forget(value);
   }
 
   /** Gives a value another name. Throws GraphError where the name is taken. */
@@ -335,9 +337,9 @@ export class Graph {
         `Graph '${this.name}': '${value.name}' cannot be renamed to '${name}', which is ${name === '' ? 'empty' : 'taken'}`,
       );
     }
-    this.#values.delete(value.name);
+    this._forget(value);
     value._rename(name);
-    this.#values.set(name, value);
+    this.#enter(value);
   }
 
   /**
@@ -419,6 +421,24 @@ export class Graph {
   /** For `Node.dropOutput`. @internal */
   _forget(value: Value): void {
     this.#values.delete(value.name);
+    if (this.parent === null) return;
+    const count = (this.#innerNames.get(value.name) ?? 1) - 1;
+    if (count === 0) this.#innerNames.delete(value.name);
+    else this.#innerNames.set(value.name, count);
+  }
+
+  /** For `cloneGraph`: adds a value whose name is free in this graph; files may have it around, made later. @internal */
+  _add(name: string, type: ValueType | null): Value {
+    const value = new Value(this, name, type);
+    this.#enter(value);
+    return value;
+  }
+
+  #enter(value: Value): void {
+    this.#values.set(value.name, value);
+    if (this.parent !== null) {
+      this.#innerNames.set(value.name, (this.#innerNames.get(value.name) ?? 0) + 1);
+    }
   }
 
   #isSorted(): boolean {

@@ -21,7 +21,7 @@ export class Conv extends Module {
 }
 
 /** Two convolutions, 1x1 and 3x3, with the input added where `shortcut` says so and the channels are as many. */
-export class Bottleneck extends Module {
+class Bottleneck extends Module {
   cv1: Conv;
   cv2: Conv;
   readonly add: boolean;

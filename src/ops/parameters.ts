@@ -103,7 +103,8 @@ export function graphParameters(graph: Graph): readonly GraphParameter[] {
     const operator = findOperator(node.domain, node.opType);
     if (operator?.alias || operator?.constant) continue;
     node.inputs.forEach((value, index) => {
-      if (!value || found.has(value) || operator?.shapeInput === index || operator?.steering?.includes(index)) return;
+      if (!value || found.has(value) || operator?.shapeInput === index || operator?.steering?.includes(index))
+        return;
       const source = constantSource(value);
       if (!source || found.has(source.value) || !isWeightLike(source)) return;
       found.set(source.value, {

@@ -42,7 +42,7 @@ export interface RankedGroups {
 }
 
 /** A method that prunes whole groups of weights: the base of the methods for vectors, kernels, filters, blocks and layers. */
-export abstract class GranularMethod extends BasePruningMethod {
+abstract class GranularMethod extends BasePruningMethod {
   /** Groups that are wholly pruned are left out by `computeMask` itself, which sees everything. */
   readonly pruningType = 'global';
   readonly granularity: Granularity;
