@@ -66,11 +66,10 @@ export class GraphBuilder {
     });
   }
 
-  /** Adds a node with one output. */
+  /** Adds a node and gives its first output. Throws ShapeError as `ops`, and GraphError where it is to have no output. */
   op(opType: string, inputs: readonly (Value | null)[], options: OpOptions = {}): Value {
-    const [output] = this.ops(opType, inputs, options);
-    if (!output) throw new GraphError(`${opType}: has no output`);
-    return output;
+    if (options.outputs === 0) throw new GraphError(`${opType}: has no output`);
+    return this.ops(opType, inputs, options)[0]!;
   }
 
   /** What is known of a value. Throws GraphError where nothing is. */
