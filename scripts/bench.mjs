@@ -113,9 +113,10 @@ async function profiling() {
   const [nn, models, profile] = await Promise.all(['nn', 'models', 'profile'].map(load));
   nn.manualSeed(0);
   const model = models.createModel('yolov5s', { classes: 3 }).eval();
-  return () => {
+  /** @param {boolean} zeros */
+  return (zeros) => () => {
     const start = performance.now();
-    profile.profile(model, { shapes: [1, 3, 640, 640], convention: 'thop@0.1.1' });
+    profile.profile(model, { shapes: [1, 3, 640, 640], convention: 'thop@0.1.1', zeros });
     return performance.now() - start;
   };
 }
@@ -127,11 +128,15 @@ async function profiling() {
  * @param {string} name
  * @param {() => number} ours
  * @param {(() => Promise<number>) | null} theirs
+ * @param {number} [warmup]
  * @returns {Promise<Row>}
  */
-async function sideBySide(name, ours, theirs) {
-  ours(); // warm up: compile and touch memory
-  if (theirs) await theirs();
+async function sideBySide(name, ours, theirs, warmup = 2) {
+  // Both are warmed up: code is compiled, memory touched.
+  for (let i = 0; i < warmup; i++) {
+    ours();
+    if (theirs) await theirs();
+  }
   const mine = [];
   const peers = [];
   for (let round = 0; round < rounds; round++) {
@@ -174,7 +179,9 @@ async function bench() {
     peer && hello.thop
       ? async () => 1000 * (await peer.ask({ do: 'thop', model: 's', classes: 3 })).seconds
       : null;
-  rows.push(await sideBySide('yolov5s profile at 640x640', await profiling(), thop));
+  const profile = await profiling();
+  rows.push(await sideBySide('yolov5s profile at 640x640', profile(true), thop, 20));
+  rows.push(await sideBySide('the same without counting zeros, as thop', profile(false), thop, 20));
   peer?.close();
 
   const folder = mkdtempSync(join(tmpdir(), 'secateur-bench-'));
