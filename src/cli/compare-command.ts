@@ -55,12 +55,11 @@ function textOf(a: string, b: string, rows: readonly ComparisonRow[], comparison
       { title: b, align: 'right', flexible: true },
       { title: 'b / a', align: 'right' },
     ],
-    rows.map(({ title, kind, a: before, b: after, ratio, key }) => [
-      title,
-      shown(before, kind, key),
-      shown(after, kind, key),
-      ratio === null || kind === 'share' ? '' : ratio.toFixed(3),
-    ]),
+    rows.flatMap(({ title, kind, a: before, b: after, ratio, key }) =>
+      before === null && after === null
+        ? []
+        : [[title, shown(before, kind, key), shown(after, kind, key), ratioOf(kind, key, ratio)]],
+    ),
   );
   const { difference, inputs } = comparison;
   const shapes = Object.entries(inputs).map(([name, shape]) => `${name} ${shape.join('x')}`);
@@ -82,6 +81,10 @@ function textOf(a: string, b: string, rows: readonly ComparisonRow[], comparison
   }
   return [table, '', ...lines].join('\n');
 }
+
+/** Shares are compared by eye, and a ratio of zeros, of which there may have been one, says nothing. */
+const ratioOf = (kind: ComparisonRow['kind'], key: string, ratio: number | null): string =>
+  ratio === null || kind === 'share' || key === 'totals.zeros' ? '' : ratio.toFixed(3);
 
 const threadsOf = ({ a: { latency } }: Comparison): string =>
   latency
