@@ -148,6 +148,7 @@ describe('secateur prune', () => {
     ['--granularity', 'layer', '--amount', '1'],
     ['--include', 'fc*', '--exclude', 'fc3', '--amount', '0.5'],
     ['--types', 'Conv2d', '--amount', '0.5'],
+    ['--operator', 'Gemm', '--amount', '0.5'],
   ];
   for (const [index, options] of variants.entries()) {
     it(`${options.join(' ')}: writes a file that is pruned so and runs`, async () => {
@@ -247,6 +248,33 @@ describe('secateur compare, convert and print', () => {
     expect(unlike.err).toContain('Missing key(s) in state_dict');
   });
 
+  it('gives graph, tree and what was written as JSON and CSV', async () => {
+    const graph = JSON.parse((await secateur('print', 'lenet5', '--json')).out);
+    expect(graph.nodes[0]).toMatchObject({
+      name: '/conv1/Conv',
+      op: 'Conv',
+      inputs: ['input', 'conv1.weight', 'conv1.bias'],
+    });
+    expect(graph.inputs).toEqual([{ name: 'input', dtype: 'float32', shape: ['batch', 1, 32, 32] }]);
+    const tree = JSON.parse((await secateur('print', 'lenet5', '--tree', '--json')).out);
+    expect(tree[1]).toEqual({
+      path: 'conv1',
+      type: 'Conv2d',
+      parameters: { weight: [6, 1, 3, 3], bias: [6] },
+    });
+    expect((await secateur('print', 'lenet5', '--csv')).out).toMatch(
+      /^name,op,inputs,outputs\r\n\/conv1\/Conv,Conv,/,
+    );
+    expect((await secateur('print', 'lenet5', '--tree', '--csv')).out).toContain(
+      'conv1,Conv2d,weight 6x1x3x3 bias 6',
+    );
+    const written = await secateur('convert', 'lenet5', '-o', at('written.onnx'), '--json');
+    expect(JSON.parse(written.out)).toMatchObject({ model: 'lenet5', output: at('written.onnx') });
+    expect((await secateur('convert', 'lenet5', '-o', at('csv.onnx'), '--csv')).out).toMatch(
+      /^model,output,bytes\r\nlenet5,/,
+    );
+  });
+
   it('prints the graph and the tree', async () => {
     const graph = await secateur('print', 'lenet5');
     expect(graph.out).toContain('conv1.weight = float32[6, 1, 3, 3]');
@@ -291,6 +319,7 @@ describe('a wrong command line', () => {
       ['prune', 'lenet5', '-o', 'x.onnx', '--granularity', 'kernel', '--method', 'apoz', '--data', 'x.npy'],
       'ranks filters',
     ],
+    [['prune', 'lenet5', '-o', 'x.onnx', '--operator', 'LSTM'], 'the layers to choose from are Conv, Gemm'],
     [['convert', 'lenet5', '-o', 'x.pt'], 'must end in .onnx or .safetensors'],
     [['frobnicate'], "unknown command 'frobnicate'"],
   ];

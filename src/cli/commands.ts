@@ -36,6 +36,7 @@ export interface PruneCommandOptions extends ModelOptions, OutputOptions {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly types?: readonly string[];
+  readonly operator?: readonly string[];
   readonly parameter: string;
   readonly data?: readonly string[];
   readonly force?: boolean;
@@ -48,14 +49,14 @@ export interface CompareCommandOptions extends ModelOptions, OutputOptions {
   readonly runs?: number;
 }
 
-export interface ConvertCommandOptions extends ModelOptions {
+export interface ConvertCommandOptions extends ModelOptions, OutputOptions {
   readonly output: string;
   readonly decode?: boolean;
   readonly force?: boolean;
   readonly externalData?: boolean;
 }
 
-export interface PrintCommandOptions extends ModelOptions {
+export interface PrintCommandOptions extends ModelOptions, OutputOptions {
   readonly tree?: boolean;
   readonly inferred?: boolean;
 }
@@ -149,6 +150,11 @@ export function addPrune(program: Command): void {
     .option('--include <pattern>', 'only layers whose name matches (glob, repeatable)', collect)
     .option('--exclude <pattern>', 'no layer whose name matches (glob, repeatable)', collect)
     .option('--types <type>', 'only layers of this class, such as Conv2d (repeatable)', collect)
+    .option(
+      '--operator <name>',
+      'only layers that are this ONNX operator, such as Conv (repeatable)',
+      collect,
+    )
     .option('--parameter <name>', 'parameter to prune', 'weight')
     .option(
       '--data <file>',
@@ -208,7 +214,7 @@ export function addConvert(program: Command): void {
     )
     .argument('<model>', MODEL)
     .requiredOption('-o, --output <file>', '.onnx or .safetensors file to write');
-  withModel(command)
+  withOutput(withModel(command))
     .option('--decode', 'YOLOv5: decode boxes in the graph, as Ultralytics exports do')
     .option('--external-data', 'keep weights in a file beside the .onnx (done by itself above 2 GB)')
     .option('--force', 'write over an existing file')
@@ -230,7 +236,7 @@ export function addPrint(program: Command): void {
     .command('print')
     .description('print a model as text: its graph, or its tree of modules')
     .argument('<model>', MODEL);
-  withModel(command)
+  withOutput(withModel(command))
     .option('--tree', 'print the tree of modules instead of the graph')
     .option('--inferred', 'with the shapes that were inferred, not only those the file declares')
     .addHelpText(
@@ -238,7 +244,8 @@ export function addPrint(program: Command): void {
       `
 Examples:
   $ secateur print model.onnx --inferred
-  $ secateur print yolov5s --tree`,
+  $ secateur print yolov5s --tree
+  $ secateur print model.onnx --json`,
     )
     .action(async (model: string, options: PrintCommandOptions) =>
       (await import('./print-command.ts')).printCommand(model, options),

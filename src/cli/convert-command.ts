@@ -4,6 +4,7 @@ import { FileError } from '../core/errors.ts';
 import { writeModel, writeTensors } from '../node/index.ts';
 import type { ConvertCommandOptions } from './commands.ts';
 import { loadModel } from './load.ts';
+import { printCsv, printJson } from './output.ts';
 import { bytes } from './table.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -23,5 +24,16 @@ export async function convertCommand(source: string, options: ConvertCommandOpti
   } else {
     writeTensors(module.stateDict(), output, write);
   }
-  process.stderr.write(`wrote ${output} (${bytes(statSync(output).size)})\n`);
+  const { size } = statSync(output);
+  if (options.json) printJson({ model: source, output, bytes: size });
+  else if (options.csv) {
+    printCsv({
+      columns: [
+        { key: 'model', title: 'model', kind: 'text' },
+        { key: 'output', title: 'output', kind: 'text' },
+        { key: 'bytes', title: 'bytes', kind: 'bytes' },
+      ],
+      rows: [[source, output, size]],
+    });
+  } else process.stdout.write(`wrote ${output} (${bytes(size)})\n`);
 }

@@ -5,6 +5,7 @@ import { manualSeed } from '../core/random.ts';
 import { Tensor } from '../core/tensor.ts';
 import { serializeOnnx } from '../io/index.ts';
 import { nodeCompressors, readTensors, writeModel } from '../node/index.ts';
+import { graphParameters } from '../ops/index.ts';
 import {
   type FileSizes,
   fileSizes,
@@ -35,13 +36,14 @@ export async function pruneCommand(source: string, options: PruneCommandOptions)
   const sizesBefore = await sizesOf(model);
   const granularity =
     options.granularity === undefined ? undefined : prune.parseGranularity(options.granularity);
-  const targets = prune.selectParameters(model.module, {
+  const selected = prune.selectParameters(model.module, {
     parameter: options.parameter,
     include: options.include,
     exclude: options.exclude,
     types: options.types,
     granularity,
   });
+  const targets = options.operator ? ofOperators(model, selected, options.operator) : selected;
   manualSeed(options.seed ?? 0);
   await apply(model, targets, options);
   for (const [module, name] of targets) if (module.getParameter(name).pruning) prune.remove(module, name);
@@ -49,6 +51,24 @@ export async function pruneCommand(source: string, options: PruneCommandOptions)
   const sizesAfter = await sizesOf(model);
   writeModel(model.graph, options.output, { force: options.force ?? false });
   report(source, options, { before, after, sizesBefore, sizesAfter, pruned: targets.length });
+}
+
+/** The targets that nodes of these operators compute with. Throws UsageError where there are none. */
+function ofOperators(
+  { graph }: LoadedModel,
+  targets: readonly prune.PruningTarget[],
+  operators: readonly string[],
+): readonly prune.PruningTarget[] {
+  const wanted = new Set(operators.map((name) => name.toLowerCase()));
+  const found = new Map(graphParameters(graph).map(({ tensor, node }) => [tensor, node.opType]));
+  const operatorOf = ([module, name]: prune.PruningTarget): string =>
+    found.get(module.getParameter(name).data) ?? '';
+  const matching = targets.filter((target) => wanted.has(operatorOf(target).toLowerCase()));
+  if (matching.length > 0) return matching;
+  const there = [...new Set(targets.map(operatorOf))].join(', ');
+  throw new UsageError(
+    `--operator: no layer is ${operators.join(' or ')}; the layers to choose from are ${there}`,
+  );
 }
 
 /** Refuses early what writing would refuse late. Throws UsageError or FileError. */
