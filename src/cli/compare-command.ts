@@ -65,7 +65,9 @@ function textOf(a: string, b: string, rows: readonly ComparisonRow[], comparison
   const shapes = Object.entries(inputs).map(([name, shape]) => `${name} ${shape.join('x')}`);
   const lines = [
     `run on ${shapes.join(', ')}${threadsOf(comparison)}`,
-    `outputs differ by at most ${difference.max.toPrecision(3)}, by ${difference.mean.toPrecision(3)} in the mean`,
+    difference.max === 0 && difference.notComparable === 0
+      ? 'outputs are identical'
+      : `outputs differ by at most ${difference.max.toPrecision(3)}, by ${difference.mean.toPrecision(3)} in the mean`,
   ];
   if (difference.notComparable > 0) {
     lines.push(
