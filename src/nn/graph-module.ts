@@ -104,7 +104,7 @@ class Tree {
   /** True where neither a parameter nor, for a parameter's name, a module stands there. */
   isFree(path: string, name: string): boolean {
     const full = path === '' ? name : `${path}.${name}`;
-    return !this.#taken.has(full) && !this.layers.has(full) && !this.#crossesParameter(path);
+    return !this.#taken.has(full) && !this.layers.has(full) && !this.crossesParameter(path);
   }
 
   add(path: string, name: string, { kind, value, layout }: GraphParameter): void {
@@ -116,7 +116,8 @@ class Tree {
     else module.registerParameter(name, new Parameter(value.initializer, { layout }));
   }
 
-  #crossesParameter(path: string): boolean {
+  /** True where a parameter stands at the path or on the way to it: no module can be there. */
+  crossesParameter(path: string): boolean {
     const segments = path.split('.');
     return segments.some((_, index) => this.#taken.has(segments.slice(0, index + 1).join('.')));
   }
@@ -170,8 +171,10 @@ function placeOf(
   candidates.push({ path: inScope, name });
   const free = candidates.find((candidate) => tree.isFree(candidate.path, candidate.name));
   if (free) return free;
+  // No number behind a name helps where a parameter stands on the way to it.
+  const base = tree.crossesParameter(scope) ? inScope.replaceAll('.', '_') : inScope;
   for (let count = 1; ; count++) {
-    const path = `${inScope}_${count}`;
+    const path = `${base}_${count}`;
     if (tree.isFree(path, name)) return { path, name };
   }
 }
