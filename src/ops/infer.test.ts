@@ -122,6 +122,30 @@ describe('inferShapes', () => {
     expect(inferShapes(graph, { symbols: { n: 3 } }).get(x)?.shape).toEqual([6, 'm']);
   });
 
+  it('takes other shapes for inputs, in which symbols count too', () => {
+    const graph = new Graph();
+    const x = graph.addInput('x', tensorType('float32', ['n', 3]));
+    const y = graph.addNode({ opType: 'Neg', inputs: [x] }).output();
+    expect(inferShapes(graph, { shapes: { x: [7, 3] } }).get(y)?.shape).toEqual([7, 3]);
+    expect(inferShapes(graph, { shapes: { x: ['m', 4] }, symbols: { m: 2 } }).get(y)?.shape).toEqual([2, 4]);
+    expect(x.type).toEqual(tensorType('float32', ['n', 3]));
+    graph.addInput('unranked', tensorType('float32', null));
+    expect(inferShapes(graph, { shapes: { unranked: [1] } }).get(graph.value('unranked'))?.shape).toEqual([
+      1,
+    ]);
+  });
+
+  it('follows functions and subgraphs to a depth, and says so beyond', () => {
+    const graph = withFunctions({}, false);
+    const { graph: body } = graph.meta.functions[0]!;
+    // A function that calls itself.
+    const call = body.addNode({ opType: 'Twice', domain: 'mine', name: 'again', inputs: [body.inputs[0]!] });
+    body.opsetImports.set('mine', 1);
+    body.setOutput(0, call.output());
+    const [found] = inferShapes(graph).notInferred;
+    expect(found?.why).toContain('subgraphs and functions are nested deeper than 64');
+  });
+
   it('says what is missing where a required input is left out', () => {
     const graph = new Graph();
     const x = graph.addInput('x', tensorType('float32', [2]));
