@@ -3,7 +3,7 @@ import { toFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Node, Value } from '../ir/index.ts';
 import { type AnyModule, type Parameter, traceDetailed } from '../nn/index.ts';
-import { constantSource } from '../ops/index.ts';
+import { constantSource, layerOf } from '../ops/index.ts';
 import { createSession } from '../runtime/index.ts';
 import { axisView } from './channels.ts';
 import type { ImportanceScores, PruningTarget } from './global.ts';
@@ -267,9 +267,11 @@ function nextJoint(value: Value): Value | null {
   return null;
 }
 
+/** Does a node compute with these values and constants alone, channel by channel? A layer with weights from channels to channels does not. */
 const dependsOnlyOn = (node: Node, reached: ReadonlySet<Value>): boolean =>
   node.subgraphs.length === 0 &&
-  node.inputs.every((input) => input === null || reached.has(input) || constantSource(input) !== null);
+  node.inputs.every((input) => input === null || reached.has(input) || constantSource(input) !== null) &&
+  !layerOf(node)?.parameters.some(({ layout }) => layout !== undefined && layout.input !== null);
 
 /** Equal static shapes. */
 function sameShape(a: Value, b: Value): boolean {
