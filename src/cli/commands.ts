@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { collect, type NamedShape, parseAmount, parseShape, wholeNumber } from './parse.ts';
+import { axis, collect, type NamedShape, parseAmount, parseShape, wholeNumber } from './parse.ts';
 
 /** How a command is to print. */
 export interface OutputOptions {
@@ -28,10 +28,10 @@ export interface ProfileCommandOptions extends ModelOptions, OutputOptions {
 export interface PruneCommandOptions extends ModelOptions, OutputOptions {
   readonly output: string;
   readonly method: string;
-  readonly amount: number | { readonly count: number };
+  readonly amount?: number | { readonly count: number };
   readonly granularity?: string;
   readonly norm?: string;
-  readonly dim: number;
+  readonly dim?: number;
   readonly global?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
@@ -104,10 +104,12 @@ export function addProfile(program: Command): void {
     .addHelpText(
       'after',
       `
-One sample is counted unless --shape says otherwise.
+One sample is counted unless --shape says otherwise. A narrow terminal leaves
+out activations and shares; --csv and --json have everything.
 
 Examples:
-  $ secateur profile yolov5s --classes 3 --shape 1,3,640,640 --convention thop@0.0.31
+  $ secateur profile yolov5s --classes 3 --shape 1,3,640,640 \\
+      --convention thop@0.0.31
   $ secateur profile model.onnx --sizes --latency
   $ secateur profile model.onnx --csv > layers.csv`,
     )
@@ -139,13 +141,13 @@ export function addPrune(program: Command): void {
         ])
         .default('l1-unstructured'),
     )
-    .option('--amount <amount>', 'share (0.3, 30%) or count (25) to prune', parseAmount, 0.3)
+    .option('--amount <amount>', 'share (0.3, 30%) or count (25) to prune; default 0.3', parseAmount)
     .option(
       '--granularity <kind>',
       'what goes as one: weight, row, column, kernel, filter, block:RxC, N:M (2:4), layer; ranked by --method l1, l2 or random',
     )
-    .option('--norm <n>', 'order of the norm for ln-structured: a number, inf, -inf, fro, nuc', '2')
-    .option('--dim <axis>', 'axis whose slices the structured methods prune', (text) => Number(text), 0)
+    .option('--norm <n>', 'norm of ln-structured: a number, inf, -inf, fro or nuc; default 2')
+    .option('--dim <axis>', 'axis whose slices the structured methods prune; default 0', axis)
     .option('--global', 'rank over all layers together instead of within each')
     .option('--include <pattern>', 'only layers whose name matches (glob, repeatable)', collect)
     .option('--exclude <pattern>', 'no layer whose name matches (glob, repeatable)', collect)
@@ -165,14 +167,18 @@ export function addPrune(program: Command): void {
     .addHelpText(
       'after',
       `
-Masks set weights to zero. They make neither multiply-accumulates nor latency smaller; a compressed file does get smaller.
+Masks set weights to zero. They make neither multiply-accumulates nor latency
+smaller; a compressed file does get smaller.
 
 Examples:
-  $ secateur prune yolov5s --classes 3 -o pruned.onnx --method l1-unstructured --amount 0.3
-  $ secateur prune model.onnx -o pruned.onnx --amount 0.5 --global --exclude 'model.24.*'
+  $ secateur prune yolov5s --classes 3 -o pruned.onnx --amount 0.3
+  $ secateur prune model.onnx -o pruned.onnx --amount 0.5 --global \\
+      --exclude 'model.24.*'
   $ secateur prune model.onnx -o pruned.onnx --granularity 2:4
-  $ secateur prune model.onnx -o pruned.onnx --granularity filter --method l2 --amount 0.25
-  $ secateur prune model.onnx -o pruned.onnx --granularity filter --method apoz --amount 0.25 --data calibration.npy`,
+  $ secateur prune model.onnx -o pruned.onnx --granularity filter \\
+      --method l2 --amount 0.25
+  $ secateur prune model.onnx -o pruned.onnx --granularity filter \\
+      --method apoz --amount 0.25 --data calibration.npy`,
     )
     .action(async (model: string, options: PruneCommandOptions) =>
       (await import('./prune-command.ts')).pruneCommand(model, options),

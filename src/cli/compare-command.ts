@@ -1,5 +1,5 @@
-import type { Tensor } from '../core/tensor.ts';
-import { nodeCompressors, readTensors } from '../node/index.ts';
+import { type Graph, printType } from '../ir/index.ts';
+import { nodeCompressors } from '../node/index.ts';
 import {
   type Comparison,
   type ComparisonRow,
@@ -7,8 +7,9 @@ import {
   comparisonRows,
   type ReportTable,
 } from '../profile/index.ts';
-import type { CompareCommandOptions } from './commands.ts';
-import { type LoadedModel, loadModel } from './load.ts';
+import type { CompareCommandOptions, ModelOptions } from './commands.ts';
+import { inputsFrom } from './inputs.ts';
+import { isArchitecture, loadModel, requireShapes } from './load.ts';
 import { printCsv, printJson, shown } from './output.ts';
 import { withProgress } from './progress.ts';
 import { renderTable } from './table.ts';
@@ -20,9 +21,15 @@ export async function compareCommand(
   second: string,
   options: CompareCommandOptions,
 ): Promise<void> {
-  const a = loadModel(first, options);
-  const b = loadModel(second, options);
-  const inputs = options.inputs === undefined ? undefined : inputsFrom(options.inputs, a);
+  // What belongs to an architecture is not asked of a file beside it.
+  const { classes: _, weights: __, ...common } = options;
+  const mixed = isArchitecture(first) || isArchitecture(second);
+  const optionsOf = (source: string): ModelOptions => (mixed && !isArchitecture(source) ? common : options);
+  const a = loadModel(first, optionsOf(first));
+  const b = loadModel(second, optionsOf(second));
+  const inputs = options.inputs === undefined ? undefined : inputsFrom('--inputs', options.inputs, a.graph);
+  if (!inputs) requireShapes(a);
+  checkInputs(a.graph, b.graph);
   const comparison = await withProgress('comparing', (onProgress) =>
     compareModels(a.module, b.module, {
       compressors: nodeCompressors,
@@ -110,18 +117,29 @@ const csvTable = (
   ],
 });
 
-/** Inputs from a file: by name, or, where the file holds as many tensors as the model has inputs, by place. */
-function inputsFrom(path: string, { graph }: LoadedModel): Record<string, Tensor> {
-  const tensors = readTensors(path);
-  const names = graph.feeds.map(({ name }) => name);
-  if (names.every((name) => tensors.has(name))) {
-    return Object.fromEntries(names.map((name) => [name, tensors.get(name)!]));
-  }
-  if (tensors.size === names.length) {
-    return Object.fromEntries([...tensors.values()].map((tensor, index) => [names[index]!, tensor]));
-  }
-  const given = [...tensors.keys()].map((name) => `'${name}'`).join(', ');
+/** Throws UsageError where what the two models declare of their inputs can never agree. */
+function checkInputs(a: Graph, b: Graph): void {
+  const named = b.feeds.every(({ name }) => a.feeds.some((feed) => feed.name === name));
+  const agree =
+    a.feeds.length === b.feeds.length &&
+    b.feeds.every(({ name, type }, index) => {
+      const other = (named ? a.feeds.find((feed) => feed.name === name) : a.feeds[index])?.type;
+      if (type?.kind !== 'tensor' || other?.kind !== 'tensor') return true;
+      if (type.dtype && other.dtype && type.dtype !== other.dtype) return false;
+      const { shape } = type;
+      if (!shape || !other.shape) return true;
+      return (
+        shape.length === other.shape.length &&
+        other.shape.every((dim, axis) => {
+          const own = shape[axis];
+          return typeof dim !== 'number' || typeof own !== 'number' || dim === own;
+        })
+      );
+    });
+  if (agree) return;
+  const list = ({ feeds }: Graph): string =>
+    feeds.map(({ name, type }) => `'${name}' ${printType(type)}`).join(', ') || 'none';
   throw new UsageError(
-    `--inputs: '${path}' holds ${given}; the model's inputs are ${names.map((name) => `'${name}'`).join(', ')}`,
+    `the two models cannot run on the same inputs: the first takes ${list(a)}, the second ${list(b)}`,
   );
 }

@@ -1,25 +1,18 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { FileError } from '../core/errors.ts';
 import { writeModel, writeTensors } from '../node/index.ts';
 import type { ConvertCommandOptions } from './commands.ts';
 import { loadModel } from './load.ts';
-import { printCsv, printJson } from './output.ts';
+import { checkOutput, printCsv, printJson } from './output.ts';
 import { bytes } from './table.ts';
-import { UsageError } from './usage-error.ts';
 
 /** `secateur convert MODEL -o FILE`: a model as ONNX, or its weights as safetensors. */
 export async function convertCommand(source: string, options: ConvertCommandOptions): Promise<void> {
   const { output } = options;
-  const kind = extname(output).toLowerCase();
-  if (kind !== '.onnx' && kind !== '.safetensors') {
-    throw new UsageError(`--output: '${output}' must end in .onnx or .safetensors`);
-  }
-  if (!options.force && existsSync(output))
-    throw new FileError(output, 'exists already; --force writes over it');
+  checkOutput(options, ['.onnx', '.safetensors']);
   const { module, graph } = loadModel(source, options);
   const write = { force: options.force ?? false };
-  if (kind === '.onnx') {
+  if (extname(output).toLowerCase() === '.onnx') {
     writeModel(graph, output, { ...write, ...(options.externalData ? { externalData: true } : {}) });
   } else {
     writeTensors(module.stateDict(), output, write);

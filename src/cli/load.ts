@@ -1,12 +1,15 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
+import { FileError, SecateurError, StateDictError } from '../core/errors.ts';
 import { manualSeed } from '../core/random.ts';
 import type { Graph, Shape } from '../ir/index.ts';
 import { createModel, exampleInput, modelNames } from '../models/index.ts';
 import { type AnyModule, fromGraph, trace } from '../nn/index.ts';
-import { readModel, readTensors } from '../node/index.ts';
+import { readModel } from '../node/index.ts';
 import type { ModelOptions } from './commands.ts';
+import { tensorsOf } from './inputs.ts';
 import type { NamedShape } from './parse.ts';
+import { nearest } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A model of the command line, as module and as graph; the two share their weights. */
@@ -21,6 +24,9 @@ export interface LoadedModel {
   readonly profileShapes: Readonly<Record<string, readonly number[]>> | undefined;
 }
 
+/** Is the source the name of an architecture, not a file? */
+export const isArchitecture = (source: string): boolean => isModelName(source) && !existsSync(source);
+
 const isModelName = (text: string): boolean => modelNames.includes(text.toLowerCase());
 
 /**
@@ -31,14 +37,9 @@ export function loadModel(
   source: string,
   options: ModelOptions & { readonly decode?: boolean },
 ): LoadedModel {
-  if (isModelName(source) && !existsSync(source)) return build(source.toLowerCase(), options);
+  if (isArchitecture(source)) return build(source.toLowerCase(), options);
   if (extname(source).toLowerCase() !== '.onnx') {
-    const names = modelNames.join(', ');
-    throw new UsageError(
-      existsSync(source)
-        ? `'${source}' is not an .onnx file; checkpoints of other formats cannot be read as models`
-        : `'${source}' is neither an .onnx file nor a built-in architecture (${names})`,
-    );
+    throw new UsageError(unknownModel(source));
   }
   for (const option of ['classes', 'weights', 'decode'] as const) {
     if (options[option] !== undefined) {
@@ -47,7 +48,7 @@ export function loadModel(
       );
     }
   }
-  const module = fromGraph(readModel(source));
+  const module = ofFile(source, () => fromGraph(readModel(source)));
   const shapes = namedShapes(module.graph, options.shape);
   return { source, module, graph: module.graph, shapes, profileShapes: shapes };
 }
@@ -59,7 +60,7 @@ function build(name: string, options: ModelOptions & { readonly decode?: boolean
     ...(options.decode === undefined ? {} : { decode: options.decode }),
   });
   module.eval();
-  if (options.weights !== undefined) module.loadStateDict(readTensors(options.weights));
+  if (options.weights !== undefined) loadWeights(name, module, options.weights);
   const example = exampleInput(name);
   const declared: Shape = ['batch', ...example.slice(1)];
   const graph = trace(module, [options.shape?.at(-1)?.shape ?? declared]);
@@ -72,6 +73,78 @@ function build(name: string, options: ModelOptions & { readonly decode?: boolean
     shapes,
     profileShapes: shapes ?? (input ? { [input.name]: example } : {}),
   };
+}
+
+function unknownModel(source: string): string {
+  if (!existsSync(source)) {
+    const guess = nearest(source.toLowerCase(), modelNames);
+    const meant = guess === null ? '' : `; did you mean ${guess}?`;
+    return `'${source}' is neither an .onnx file nor a built-in architecture (${modelNames.join(', ')})${meant}`;
+  }
+  return statSync(source).isDirectory()
+    ? `'${source}' is a folder; expected an .onnx file`
+    : `'${source}' is not an .onnx file; checkpoints of other formats cannot be read as models`;
+}
+
+/** Errors of reading a model that do not name its file are made to. */
+function ofFile<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SecateurError) || error instanceof FileError || error instanceof UsageError)
+      throw error;
+    throw new FileError(path, error.message, { cause: error });
+  }
+}
+
+/** Lines of a message about weights that do not fit which are shown: PyTorch names every parameter. */
+const LINES = 6;
+const LINE_LENGTH = 240;
+
+function loadWeights(name: string, module: AnyModule, path: string): void {
+  const tensors = ofFile(path, () => tensorsOf('--weights', path));
+  try {
+    module.loadStateDict(tensors);
+  } catch (error) {
+    if (!(error instanceof StateDictError)) throw error;
+    const [, ...lines] = error.message.split('\n');
+    const shown = lines
+      .slice(0, LINES)
+      .map((line) => `  ${line.trim().slice(0, LINE_LENGTH)}${line.trim().length > LINE_LENGTH ? ' …' : ''}`);
+    if (lines.length > LINES) shown.push(`  … and ${lines.length - LINES} lines more`);
+    throw new FileError(
+      path,
+      `the weights do not fit ${name}; is it another size, or another number of --classes?\n${shown.join('\n')}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Throws UsageError, with what to type, where a file leaves sizes of its inputs open that no `--shape` gives. The first axis is the
+ * batch: it may stay open.
+ */
+export function requireShapes({ source, graph, profileShapes }: LoadedModel): void {
+  const open = graph.feeds.flatMap(({ name, type }) => {
+    if (profileShapes?.[name]) return [];
+    const shape = type?.kind === 'tensor' ? type.shape : null;
+    if (shape?.every((dim, axis) => axis === 0 || typeof dim === 'number')) return [];
+    return [{ name, shape }];
+  });
+  if (open.length === 0) return;
+  const declared = open.map(({ name, shape }) =>
+    shape ? `'${name}' [${shape.map((dim) => dim ?? '?').join(', ')}]` : `'${name}' (shape unknown)`,
+  );
+  const typed = open.map(({ name, shape }) => {
+    const size = shape?.length === 4 ? 224 : 128;
+    const dims = (shape ?? [null]).map((dim, axis) =>
+      typeof dim === 'number' ? dim : axis === 0 ? 1 : size,
+    );
+    return `--shape ${/^[\w./:-]+$/.test(name) ? name : `'${name}'`}=${dims.join(',')}`;
+  });
+  throw new UsageError(
+    `'${source}' leaves sizes of its inputs open: ${declared.join(', ')}; give the ones you run it at, such as ${typed.join(' ')}`,
+  );
 }
 
 /** Shapes by input name; one without a name belongs to the first input. Throws UsageError for names the model does not have. */

@@ -1,5 +1,28 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
+import { FileError } from '../core/errors.ts';
 import { type Cell, type CellKind, type ReportColumn, type ReportTable, toCsv } from '../profile/index.ts';
 import { bytes, type Column, percent, renderTable, withCommas, withUnit } from './table.ts';
+import { UsageError } from './usage-error.ts';
+
+/**
+ * Refuses before any work what writing would refuse after it. Throws UsageError for another extension than `kinds`, FileError for a file
+ * that is there already and for a folder that is not.
+ */
+export function checkOutput(
+  { output, force = false }: { readonly output: string; readonly force?: boolean },
+  kinds: readonly string[],
+): void {
+  if (!kinds.includes(extname(output).toLowerCase())) {
+    throw new UsageError(`--output: '${output}' must end in ${kinds.join(' or ')}`);
+  }
+  if (!force && existsSync(output)) throw new FileError(output, 'exists already; --force writes over it');
+  const folder = dirname(output);
+  if (!existsSync(folder)) throw new FileError(output, `cannot be written: there is no folder '${folder}'`);
+  if (!statSync(folder).isDirectory()) {
+    throw new FileError(output, `cannot be written: '${folder}' is not a folder`);
+  }
+}
 
 /** Writes a value to standard output as JSON, two spaces deep. */
 export const printJson = (value: unknown): void => {
@@ -30,10 +53,14 @@ export function shown(cell: Cell, kind: CellKind, key = ''): string {
   }
 }
 
-const columnOf = ({ title, kind }: ReportColumn): Column => ({
+/** Columns that a narrow terminal does without; the others say the same or more. */
+const DISPENSABLE = ['activationBytes', 'share', 'zerosBefore'];
+
+const columnOf = ({ key, title, kind }: ReportColumn): Column => ({
   title,
   ...(kind === 'text' || kind === 'shape' ? {} : { align: 'right' as const }),
   ...(kind === 'text' ? { flexible: true } : {}),
+  ...(DISPENSABLE.includes(key) ? { dispensable: true } : {}),
 });
 
 /** A report as a table that fits the terminal. */

@@ -29,6 +29,13 @@ export const wholeNumber =
     throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
   };
 
+/** A whole number, negative ones too, that says an axis. */
+export function axis(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('expected a whole number');
+}
+
 /** An amount as PyTorch's: `0.3` is a share, `30%` too, `25` a count. */
 export function parseAmount(text: string): number | { count: number } {
   const match = /^(\d*\.?\d+)\s*%$/.exec(text);

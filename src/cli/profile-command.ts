@@ -11,7 +11,7 @@ import {
 } from '../profile/index.ts';
 import { createSession, type Latency, measureLatency, randomInputs } from '../runtime/index.ts';
 import type { ProfileCommandOptions } from './commands.ts';
-import { type LoadedModel, loadModel } from './load.ts';
+import { type LoadedModel, loadModel, requireShapes } from './load.ts';
 import { printCsv, printJson, tableOf } from './output.ts';
 import { withProgress } from './progress.ts';
 import { bytes, percent, withCommas } from './table.ts';
@@ -32,6 +32,7 @@ export async function profileCommand(source: string, options: ProfileCommandOpti
     throw new UsageError(`--sort: expected one of ${SORTABLE.join(', ')}, got '${options.sort}'`);
   }
   const model = loadModel(source, options);
+  requireShapes(model);
   const profiled = profile(model.module, {
     convention: options.convention,
     sparsity: options.sparsity ?? false,

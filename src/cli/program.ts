@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
+import { terminalWidth } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
@@ -12,10 +13,12 @@ Examples:
   $ secateur prune model.onnx -o pruned.onnx --granularity 2:4
   $ secateur compare model.onnx pruned.onnx
 
-MODEL is an .onnx file or the name of a built-in architecture (yolov5n ... yolov5x, lenet5, resnet20, mobilenet_v2, …), the latter with
-fresh weights unless --weights gives a .safetensors file.
+MODEL is an .onnx file or the name of a built-in architecture: yolov5n to
+yolov5x, lenet5, resnet20 to resnet110, mobilenet_v2. An architecture has fresh
+weights unless --weights gives a .safetensors file.
 
-Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command line was wrong.`;
+Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command
+line was wrong.`;
 
 /** The command line's definition; what a command does is loaded when it runs. */
 function createProgram(): Command {
@@ -25,19 +28,30 @@ function createProgram(): Command {
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .showSuggestionAfterError()
-    .configureHelp({ helpWidth: process.stdout.isTTY ? process.stdout.columns : 110 })
+    .configureHelp({ helpWidth: terminalWidth(80) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'secateur: ')),
+    })
     .addHelpText('after', EXAMPLES)
     .exitOverride();
+  // Commands take over what is set above.
   for (const add of [addProfile, addPrune, addCompare, addConvert, addPrint]) add(program);
-  for (const command of program.commands) command.exitOverride();
   return program;
+}
+
+/** `help` for a command that does not exist is an error, as the command itself would be. */
+function withoutHelpFor(program: Command, args: readonly string[]): readonly string[] {
+  const [first, asked = ''] = args;
+  const unknown =
+    asked !== '' && ![...program.commands.map((command) => command.name()), 'help'].includes(asked);
+  return first === 'help' && unknown && !asked.startsWith('-') ? [asked] : args;
 }
 
 /** Runs the command line and gives the exit code; the only place that turns errors into messages. */
 export async function run(args: readonly string[]): Promise<number> {
   const program = createProgram();
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(withoutHelpFor(program, args), { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -12,7 +12,6 @@ export async function withProgress<T>(
     {
       format: `${title} {bar} {percentage} %  {eta_formatted}`,
       clearOnComplete: true,
-      hideCursor: true,
       stream: process.stderr,
     },
     Presets.shades_classic,

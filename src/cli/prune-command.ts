@@ -1,10 +1,9 @@
-import { existsSync, statSync } from 'node:fs';
-import { extname } from 'node:path';
-import { ArgumentError, FileError } from '../core/errors.ts';
+import { statSync } from 'node:fs';
+import { ArgumentError } from '../core/errors.ts';
 import { manualSeed } from '../core/random.ts';
 import { Tensor } from '../core/tensor.ts';
 import { serializeOnnx } from '../io/index.ts';
-import { nodeCompressors, readTensors, writeModel } from '../node/index.ts';
+import { nodeCompressors, writeModel } from '../node/index.ts';
 import { graphParameters } from '../ops/index.ts';
 import {
   type FileSizes,
@@ -15,8 +14,9 @@ import {
 } from '../profile/index.ts';
 import * as prune from '../prune/index.ts';
 import type { PruneCommandOptions } from './commands.ts';
+import { inputsFrom } from './inputs.ts';
 import { type LoadedModel, loadModel } from './load.ts';
-import { printCsv, printJson, tableOf } from './output.ts';
+import { checkOutput, printCsv, printJson, tableOf } from './output.ts';
 import { withProgress } from './progress.ts';
 import { bytes, percent, withCommas } from './table.ts';
 import { UsageError } from './usage-error.ts';
@@ -30,10 +30,9 @@ const isActivation = (ranking: Ranking): ranking is prune.ActivationMeasure =>
 
 /** `secateur prune MODEL -o OUT`: masks weights, writes the model, and says what that bought. */
 export async function pruneCommand(source: string, options: PruneCommandOptions): Promise<void> {
-  checkOutput(options);
+  checkOutput(options, ['.onnx']);
+  checkTogether(options);
   const model = loadModel(source, options);
-  const before = sparsityReport(model.module);
-  const sizesBefore = await sizesOf(model);
   const granularity =
     options.granularity === undefined ? undefined : prune.parseGranularity(options.granularity);
   const selected = prune.selectParameters(model.module, {
@@ -44,13 +43,15 @@ export async function pruneCommand(source: string, options: PruneCommandOptions)
     granularity,
   });
   const targets = options.operator ? ofOperators(model, selected, options.operator) : selected;
+  const before = sparsityReport(model.module);
+  const sizesBefore = await sizesOf(model);
   manualSeed(options.seed ?? 0);
   await apply(model, targets, options);
   for (const [module, name] of targets) if (module.getParameter(name).pruning) prune.remove(module, name);
   const after = sparsityReport(model.module);
   const sizesAfter = await sizesOf(model);
   writeModel(model.graph, options.output, { force: options.force ?? false });
-  report(source, options, { before, after, sizesBefore, sizesAfter, pruned: targets.length });
+  report(source, options, { before, after, sizesBefore, sizesAfter, selected: targets.length });
 }
 
 /** The targets that nodes of these operators compute with. Throws UsageError where there are none. */
@@ -71,12 +72,26 @@ function ofOperators(
   );
 }
 
-/** Refuses early what writing would refuse late. Throws UsageError or FileError. */
-function checkOutput({ output, force }: PruneCommandOptions): void {
-  if (extname(output).toLowerCase() !== '.onnx')
-    throw new UsageError(`--output: '${output}' must end in .onnx`);
-  if (!force && existsSync(output)) throw new FileError(output, 'exists already; --force writes over it');
+/** Throws UsageError for options that the chosen method would not look at. */
+function checkTogether(options: PruneCommandOptions): void {
+  const { method, amount, granularity, data, norm, dim } = options;
+  const refuse = (option: string, reason: string): never => {
+    throw new UsageError(`${option} has no part here: ${reason}`);
+  };
+  if (amount !== undefined && granularity !== undefined && prune.parseGranularity(granularity).kind === 'nm')
+    refuse('--amount', `--granularity ${granularity} says by itself how much is pruned`);
+  if (data && method !== 'apoz' && method !== 'mean-activation')
+    refuse('--data', `${method} looks at weights only; apoz and mean-activation run inputs`);
+  if (norm !== undefined && method !== 'ln-structured')
+    refuse('--norm', 'it is the norm of --method ln-structured');
+  if (dim !== undefined && !method.endsWith('-structured'))
+    refuse('--dim', 'it is the axis of --method ln-structured and random-structured');
 }
+
+/** What `--amount` is where it is not given. */
+const DEFAULT_AMOUNT = 0.3;
+
+const amountOf = ({ amount = DEFAULT_AMOUNT }: PruneCommandOptions): prune.Amount => amount;
 
 const sizesOf = ({ graph }: LoadedModel): Promise<FileSizes> =>
   withProgress('compressing', () => fileSizes(serializeOnnx(graph), { compressors: nodeCompressors }));
@@ -86,7 +101,8 @@ async function apply(
   targets: readonly prune.PruningTarget[],
   options: PruneCommandOptions,
 ): Promise<void> {
-  const { method, amount, granularity } = options;
+  const { method, granularity } = options;
+  const amount = amountOf(options);
   const ranking = RANKINGS.find((name) => name === method);
   if (granularity !== undefined || ranking) {
     await applyGranular(model, targets, options, rankingFor(method, ranking));
@@ -102,13 +118,21 @@ async function apply(
     prune.globalUnstructured(targets, Method, { amount });
     return;
   }
-  const dim = options.dim;
+  const dim = options.dim ?? 0;
+  const n = normOf(options.norm);
+  const paths = new Map(Array.from(model.module.namedModules(), ([path, module]) => [module, path]));
   for (const [module, name] of targets) {
-    if (method === 'l1-unstructured') prune.l1Unstructured(module, name, amount);
-    else if (method === 'random-unstructured') prune.randomUnstructured(module, name, amount);
-    else if (method === 'ln-structured')
-      prune.lnStructured(module, name, amount, { n: normOf(options.norm), dim });
-    else prune.randomStructured(module, name, amount, { dim });
+    try {
+      if (method === 'l1-unstructured') prune.l1Unstructured(module, name, amount);
+      else if (method === 'random-unstructured') prune.randomUnstructured(module, name, amount);
+      else if (method === 'ln-structured') prune.lnStructured(module, name, amount, { n, dim });
+      else prune.randomStructured(module, name, amount, { dim });
+    } catch (error) {
+      if (!(error instanceof ArgumentError)) throw error;
+      throw new ArgumentError(`${[paths.get(module), name].filter(Boolean).join('.')}: ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 }
 
@@ -133,7 +157,7 @@ async function applyGranular(
   const scope = options.global ? 'global' : 'local';
   if (!isActivation(ranking)) {
     // N:M says by itself how much goes.
-    const amount = granularity.kind === 'nm' ? {} : { amount: options.amount };
+    const amount = granularity.kind === 'nm' ? {} : { amount: amountOf(options) };
     prune.pruneGranular(targets, { granularity, importance: ranking, ...amount, scope });
     return;
   }
@@ -145,7 +169,7 @@ async function applyGranular(
   const scores = await withProgress('running calibration inputs', (onProgress) =>
     prune.activationScores(model.module, targets, inputs, { measure: ranking, onProgress }),
   );
-  prune.pruneGranular(targets, { granularity, importanceScores: scores, amount: options.amount, scope });
+  prune.pruneGranular(targets, { granularity, importanceScores: scores, amount: amountOf(options), scope });
 }
 
 /** `2`, `inf`, `-inf`, `fro`, `nuc` */
@@ -158,29 +182,30 @@ function normOf(text: string | undefined): prune.NormOrder {
   return value;
 }
 
-/** Tensors of a file, a first axis longer than the model's batch taken apart. */
+/**
+ * The model's input from a file, a first axis longer than the model's batch taken apart. Throws UsageError where that leaves a rest, and for
+ * models of several inputs.
+ */
 function calibrationInputs(path: string, { graph }: LoadedModel): Tensor[] {
   const [input, ...others] = graph.feeds;
-  const type = input?.type?.kind === 'tensor' ? input.type : null;
-  if (!input || others.length > 0)
-    throw new ArgumentError('--data: calibration works for models of one input');
-  const batch = typeof type?.shape?.[0] === 'number' ? type.shape[0] : null;
-  return [...readTensors(path).values()].flatMap((tensor) => {
-    const [count = 1, ...rest] = tensor.shape;
-    if (batch === null || count === batch || type?.shape?.length !== tensor.shape.length) return [tensor];
-    const size = tensor.size / count;
-    const parts: Tensor[] = [];
-    for (let start = 0; start + batch <= count; start += batch) {
-      const { bytes: all } = tensor;
-      const width = all.byteLength / tensor.size;
-      parts.push(
-        new Tensor(tensor.dtype, [batch, ...rest], {
-          bytes: all.slice(start * size * width, (start + batch) * size * width),
-        }),
-      );
-    }
-    return parts;
-  });
+  if (!input || others.length > 0) throw new UsageError('--data: calibration works for models of one input');
+  const tensor = inputsFrom('--data', path, graph)[input.name]!;
+  const batch = input.type?.kind === 'tensor' ? input.type.shape?.[0] : null;
+  const [count = 1, ...rest] = tensor.shape;
+  if (typeof batch !== 'number' || count === batch) return [tensor];
+  if (count % batch !== 0) {
+    throw new UsageError(
+      `--data: '${path}' holds ${count} samples; the model takes ${batch} at a time, and that leaves a rest`,
+    );
+  }
+  const part = tensor.bytes.byteLength / (count / batch);
+  return Array.from(
+    { length: count / batch },
+    (_, index) =>
+      new Tensor(tensor.dtype, [batch, ...rest], {
+        bytes: tensor.bytes.slice(index * part, (index + 1) * part),
+      }),
+  );
 }
 
 interface Outcome {
@@ -188,11 +213,12 @@ interface Outcome {
   readonly after: SparsityReport;
   readonly sizesBefore: FileSizes;
   readonly sizesAfter: FileSizes;
-  readonly pruned: number;
+  /** Parameters that were chosen; a method may leave some of them as they are. */
+  readonly selected: number;
 }
 
 function report(source: string, options: PruneCommandOptions, outcome: Outcome): void {
-  const { before, after, sizesBefore, sizesAfter, pruned } = outcome;
+  const { before, after, sizesBefore, sizesAfter, selected } = outcome;
   const changed = after.layers
     .map((layer, index) => ({ layer, was: before.layers[index] }))
     .filter(({ layer, was }) => was && layer.zeros !== was.zeros);
@@ -201,10 +227,11 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
       model: source,
       output: options.output,
       method: options.method,
-      amount: options.amount,
+      amount: amountOf(options),
       ...(options.granularity === undefined ? {} : { granularity: options.granularity }),
       global: options.global ?? false,
-      parametersPruned: pruned,
+      parametersSelected: selected,
+      parametersPruned: changed.length,
       before: {
         parameters: before.parameters,
         zeros: before.zeros,
@@ -245,6 +272,7 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
     printCsv(table);
     return;
   }
+  const untouched = selected - changed.length;
   const size = (title: string, from: number | null, to: number | null): string[] =>
     from === null || to === null
       ? []
@@ -253,6 +281,11 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
     tableOf(table),
     '',
     `sparsity            ${percent(before.sparsity)} -> ${percent(after.sparsity)} (${withCommas(after.zeros - before.zeros)} zeros more)`,
+    ...(untouched > 0
+      ? [
+          `unchanged           ${untouched} of ${selected} chosen parameters, too small for this or zero already`,
+        ]
+      : []),
     `parameters          ${withCommas(after.parameters)}, as before: masks remove nothing`,
     ...size('file', sizesBefore.raw, sizesAfter.raw),
     ...size('file, gzip', sizesBefore.gzip, sizesAfter.gzip),

@@ -1,12 +1,15 @@
 import Table from 'cli-table3';
+import { terminalWidth } from './terminal.ts';
 
 /** A column of a table on the terminal. */
 export interface Column {
   readonly title: string;
   /** Text stands left, numbers right. */
   readonly align?: 'left' | 'right';
-  /** The column that gives way when the terminal is narrow. */
+  /** Gives way when the terminal is narrow: text is shortened, of a column of numbers only the title. */
   readonly flexible?: boolean;
+  /** Is left out when the terminal is narrow. */
+  readonly dispensable?: boolean;
 }
 
 const BORDERLESS = {
@@ -27,7 +30,11 @@ const BORDERLESS = {
   middle: '  ',
 };
 
+/** Least width of a column of text: below it the ends of names tell nothing any more. */
 const NARROWEST = 12;
+
+/** Width that a column of text should keep; columns that can be done without go first. */
+const READABLE = 28;
 
 /** Shortens text to `width` by leaving out its middle: both ends of a layer's path tell something. */
 function shorten(text: string, width: number): string {
@@ -37,30 +44,38 @@ function shorten(text: string, width: number): string {
   return `${text.slice(0, head)}…${keep > head ? text.slice(text.length - (keep - head)) : ''}`;
 }
 
-/** Columns that a table may take: the terminal's, or 120 where output is no terminal. */
-const terminalWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : 120);
+/** Width of columns side by side, two spaces between. */
+const widthOf = (widths: readonly number[]): number =>
+  widths.reduce((sum, width) => sum + width, 2 * (widths.length - 1));
 
 /**
- * Rows as a table without borders that fits `width`: flexible columns are shortened in the middle until it does. The last row may be a
- * total, set off by a line.
+ * Rows as a table without borders that fits `width` where it can: dispensable columns go where names would become unreadable, then
+ * flexible ones are shortened in the middle, the widest first. The last row may be a total, set off by a line.
  */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   options: { width?: number; total?: boolean } = {},
 ): string {
-  const width = options.width ?? terminalWidth();
-  const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
-  );
-  const gaps = 2 * (columns.length - 1);
-  const flexible = columns.flatMap((column, index) => (column.flexible ? [index] : []));
-  let excess = widths.reduce((sum, w) => sum + w, gaps) - width;
-  for (const index of flexible) {
-    if (excess <= 0) break;
-    const narrowed = Math.max(NARROWEST, (widths[index] ?? 0) - excess);
-    excess -= (widths[index] ?? 0) - narrowed;
-    widths[index] = narrowed;
+  const width = options.width ?? terminalWidth(120);
+  const cellWidths = columns.map((_, index) => Math.max(0, ...rows.map((row) => row[index]?.length ?? 0)));
+  const widths = columns.map(({ title }, index) => Math.max(title.length, cellWidths[index]!));
+  const least = (index: number, text: number): number =>
+    Math.min(widths[index]!, columns[index]!.align === 'right' ? Math.max(cellWidths[index]!, text) : text);
+  const readable = widths.map((w, index) => (columns[index]!.flexible ? least(index, READABLE) : w));
+  const dispensable = columns.findLastIndex((column) => column.dispensable);
+  if (dispensable >= 0 && widthOf(readable) > width) {
+    const without = <T>(list: readonly T[]): T[] => list.filter((_, index) => index !== dispensable);
+    return renderTable(without(columns), rows.map(without), { ...options, width });
+  }
+  for (let excess = widthOf(widths) - width; excess > 0; excess--) {
+    let widest = -1;
+    for (const [index, { flexible }] of columns.entries()) {
+      if (!flexible || widths[index]! <= least(index, NARROWEST)) continue;
+      if (widest < 0 || widths[index]! > widths[widest]!) widest = index;
+    }
+    if (widest < 0) break;
+    widths[widest]!--;
   }
   const fitted = (row: readonly string[]): string[] =>
     row.map((cell, index) => (columns[index]?.flexible ? shorten(cell, widths[index] ?? cell.length) : cell));
@@ -74,7 +89,7 @@ export function renderTable(
   const body = rows.map(fitted);
   const last = options.total && body.length > 1 ? body.splice(-1) : [];
   table.push(
-    columns.map(({ title }) => title),
+    fitted(columns.map(({ title }) => title)),
     rule,
     ...body,
     ...(last.length > 0 ? [rule, ...last] : []),

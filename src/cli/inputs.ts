@@ -1,0 +1,41 @@
+import { extname } from 'node:path';
+import type { Tensor } from '../core/tensor.ts';
+import type { Graph } from '../ir/index.ts';
+import { readTensors } from '../node/index.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Tensors of the file that was given for `option`. Throws UsageError for a file of another kind; the errors of readers otherwise. */
+export function tensorsOf(option: string, path: string): Map<string, Tensor> {
+  const kinds = ['.safetensors', '.npz', '.npy'];
+  if (!kinds.includes(extname(path).toLowerCase())) {
+    throw new UsageError(`${option}: '${path}' must end in .safetensors, .npz or .npy`);
+  }
+  return readTensors(path);
+}
+
+/**
+ * Inputs of a model from the file that was given for `option`: by name (other tensors of the file are left alone), or, where the file
+ * holds as many tensors as the model has inputs, by place. Throws UsageError where neither can be, or where the ranks differ.
+ */
+export function inputsFrom(option: string, path: string, graph: Graph): Record<string, Tensor> {
+  const tensors = tensorsOf(option, path);
+  const names = graph.feeds.map(({ name }) => name);
+  const byName = names.every((name) => tensors.has(name));
+  if (!byName && tensors.size !== names.length) {
+    const quoted = (list: Iterable<string>): string => Array.from(list, (name) => `'${name}'`).join(', ');
+    throw new UsageError(
+      `${option}: '${path}' holds ${quoted(tensors.keys())}; the model's inputs are ${quoted(names)}`,
+    );
+  }
+  const given = byName ? names.map((name) => tensors.get(name)!) : [...tensors.values()];
+  for (const [index, { name, type }] of graph.feeds.entries()) {
+    const declared = type?.kind === 'tensor' ? type.shape : null;
+    const tensor = given[index]!;
+    if (declared && declared.length !== tensor.shape.length) {
+      throw new UsageError(
+        `${option}: '${path}' gives ${tensor} for the input '${name}', whose shape is [${declared.map((dim) => dim ?? '?').join(', ')}]`,
+      );
+    }
+  }
+  return Object.fromEntries(names.map((name, index) => [name, given[index]!]));
+}
