@@ -53,7 +53,7 @@ export const block =
     Math.floor(o / rows) * Math.ceil((inputs * height * width) / columns) +
     Math.floor(((i * height + y) * width + x) / columns);
 /** `m` input channels in a row, for one output channel and one place in the window. */
-export const run =
+const run =
   (m: number): GroupOf =>
   ({ o, i, y, x, inputs, height, width }) =>
     ((o * Math.ceil(inputs / m) + Math.floor(i / m)) * height + y) * width + x;
@@ -95,7 +95,7 @@ function numberGroups({ parameter }: Weight, groupOf: GroupOf): Int32Array {
 export type Worth = 'mean' | 'root mean square' | 'largest' | null;
 
 /** Half of a count as Python rounds it: halves to even. */
-export function half(count: number): number {
+function half(count: number): number {
   const low = Math.floor(count / 2);
   return count % 2 === 0 ? low : low + (low % 2);
 }

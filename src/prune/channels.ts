@@ -81,20 +81,22 @@ export function scatterChannels(
   }
 }
 
-/** A mask that is `base` on the channels with `keep` set, and 0 on the others. */
+/** A mask that is `base` (1, if left out) on the channels with `keep` set, and 0 on the others. */
 export function channelMask(
-  base: Float32Array,
   shape: readonly number[],
   axis: number,
   keep: Uint8Array,
+  base?: Float32Array,
 ): Float32Array {
   const { outer, channels, inner } = axisView(shape, axis);
-  const out = new Float32Array(base.length);
+  const out = new Float32Array(outer * channels * inner);
   for (let o = 0, i = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++, i += inner) {
       if (keep[c] === 0) continue;
-      if (inner < 32) for (let j = i; j < i + inner; j++) out[j] = base[j]!;
-      else out.set(base.subarray(i, i + inner), i);
+      // A call costs more than a few steps of a loop.
+      if (inner < 32) for (let j = i; j < i + inner; j++) out[j] = base ? base[j]! : 1;
+      else if (base) out.set(base.subarray(i, i + inner), i);
+      else out.fill(1, i, i + inner);
     }
   }
   return out;

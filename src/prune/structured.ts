@@ -4,7 +4,7 @@ import { kthSmallest, topk } from '../core/selection.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type Amount, checkAmount, countToPrune } from './amount.ts';
 import { channelMask } from './channels.ts';
-import { BasePruningMethod } from './method.ts';
+import { BasePruningMethod, ones } from './method.ts';
 import { channelNorms, type NormOrder } from './norm.ts';
 import type { RandomOptions } from './unstructured.ts';
 
@@ -23,12 +23,37 @@ function channelAxis(t: Tensor, dim: number): number {
   return dim < 0 ? dim + rank : dim;
 }
 
-const maskOfChannels = (defaultMask: Tensor, axis: number, keep: Uint8Array): Tensor =>
-  new Tensor('float32', defaultMask.shape, channelMask(defaultMask.float32, defaultMask.shape, axis, keep));
+/** Which channels stay, and along which axis they lie. */
+interface KeptChannels {
+  readonly axis: number;
+  readonly keep: Uint8Array;
+}
+
+/** A method that takes whole channels: `defaultMask` on those that stay, 0 on the others. */
+abstract class ChannelMethod extends BasePruningMethod {
+  readonly pruningType = 'structured';
+
+  /** Which channels of `t` stay; null where all do. */
+  protected abstract keptChannels(t: Tensor): KeptChannels | null;
+
+  /** Throws ArgumentError for tensors of fewer than two axes, for an axis that is not there, and for a count larger than the channels'. */
+  computeMask(t: Tensor, defaultMask: Tensor): Tensor {
+    const kept = this.keptChannels(t);
+    if (!kept) return defaultMask;
+    const { shape, float32 } = defaultMask;
+    return new Tensor('float32', shape, channelMask(shape, kept.axis, kept.keep, float32));
+  }
+
+  override computeFirstMask(t: Tensor): Tensor {
+    // A subclass may compute its masks otherwise.
+    if (this.computeMask !== ChannelMethod.prototype.computeMask) return super.computeFirstMask(t);
+    const kept = this.keptChannels(t);
+    return kept ? new Tensor('float32', t.shape, channelMask(t.shape, kept.axis, kept.keep)) : ones(t.shape);
+  }
+}
 
 /** Prunes whole channels at random: those that draw the smallest of uniform numbers, as PyTorch does. */
-export class RandomStructured extends BasePruningMethod {
-  readonly pruningType = 'structured';
+export class RandomStructured extends ChannelMethod {
   readonly amount: Amount;
   override readonly dim: number;
   readonly #generator: Generator;
@@ -45,26 +70,20 @@ export class RandomStructured extends BasePruningMethod {
     this.#generator = options.generator ?? defaultGenerator;
   }
 
-  /** Throws ArgumentError for tensors of fewer than two axes, for an axis that is not there, and for a count larger than the channels'. */
-  computeMask(t: Tensor, defaultMask: Tensor): Tensor {
+  protected override keptChannels(t: Tensor): KeptChannels | null {
     const axis = channelAxis(t, this.dim);
     const channels = t.shape[axis]!;
     const count = countToPrune(this.amount, channels);
-    if (count === 0) return defaultMask;
+    if (count === 0) return null;
     const draws = this.#generator.rand(channels);
     // Channels that drew the same number as the last to go, go with it.
     const threshold = kthSmallest([draws], count);
-    return maskOfChannels(
-      defaultMask,
-      axis,
-      Uint8Array.from(draws, (draw) => (draw > threshold ? 1 : 0)),
-    );
+    return { axis, keep: Uint8Array.from(draws, (draw) => (draw > threshold ? 1 : 0)) };
   }
 }
 
 /** Prunes the whole channels of smallest Lₙ norm. Norms are rounded as PyTorch rounds them, so that near ties end alike. */
-export class LnStructured extends BasePruningMethod {
-  readonly pruningType = 'structured';
+export class LnStructured extends ChannelMethod {
   readonly amount: Amount;
   readonly n: NormOrder;
   override readonly dim: number;
@@ -82,13 +101,12 @@ export class LnStructured extends BasePruningMethod {
     this.dim = dim;
   }
 
-  /** Throws ArgumentError for tensors of fewer than two axes, for an axis that is not there, and for a count larger than the channels'. */
-  computeMask(t: Tensor, defaultMask: Tensor): Tensor {
+  protected override keptChannels(t: Tensor): KeptChannels | null {
     const axis = channelAxis(t, this.dim);
     const channels = t.shape[axis]!;
     const count = countToPrune(this.amount, channels);
     const keep = new Uint8Array(channels);
     for (const channel of topk(channelNorms(t, axis, this.n), channels - count)) keep[channel] = 1;
-    return maskOfChannels(defaultMask, axis, keep);
+    return { axis, keep };
   }
 }
