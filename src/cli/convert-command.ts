@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { writeModel, writeTensors } from '../node/index.ts';
 import type { ConvertCommandOptions } from './commands.ts';
 import { loadModel } from './load.ts';
-import { checkOutput, printCsv, printJson } from './output.ts';
+import { checkOutput, printCsv, printJson, uninterrupted } from './output.ts';
 import { bytes } from './table.ts';
 
 /** `secateur convert MODEL -o FILE`: a model as ONNX, or its weights as safetensors. */
@@ -12,11 +12,13 @@ export async function convertCommand(source: string, options: ConvertCommandOpti
   checkOutput(options, ['.onnx', '.safetensors']);
   const { module, graph } = loadModel(source, options);
   const write = { force: options.force ?? false };
-  if (extname(output).toLowerCase() === '.onnx') {
-    writeModel(graph, output, { ...write, ...(options.externalData ? { externalData: true } : {}) });
-  } else {
-    writeTensors(module.stateDict(), output, write);
-  }
+  uninterrupted(() => {
+    if (extname(output).toLowerCase() === '.onnx') {
+      writeModel(graph, output, { ...write, ...(options.externalData ? { externalData: true } : {}) });
+    } else {
+      writeTensors(module.stateDict(), output, write);
+    }
+  });
   const { size } = statSync(output);
   if (options.json) printJson({ model: source, output, bytes: size });
   else if (options.csv) {

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, extname } from 'node:path';
 import { FileError } from '../core/errors.ts';
 import { type Cell, type CellKind, type ReportColumn, type ReportTable, toCsv } from '../profile/index.ts';
@@ -22,6 +23,18 @@ export function checkOutput(
   if (!statSync(folder).isDirectory()) {
     throw new FileError(output, `cannot be written: '${folder}' is not a folder`);
   }
+}
+
+const endAfterwards = (signal: NodeJS.Signals): never => process.exit(128 + constants.signals[signal]);
+
+/**
+ * Writes files without being interrupted half-way, which would leave temporary files behind: SIGINT and SIGTERM end the program as soon
+ * as `write` is through.
+ */
+export function uninterrupted(write: () => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.off(signal, endAfterwards).once(signal, endAfterwards);
+  write();
 }
 
 /** Writes a value to standard output as JSON, two spaces deep. */

@@ -1,25 +1,41 @@
 import { Presets, SingleBar } from 'cli-progress';
 
 /**
- * Shows a bar on standard error while `work` goes on, if that is a terminal. `work` is given a function to call with the share that is done, 0 to 1.
+ * Says on standard error, if that is a terminal, what is going on; and shows a bar from when `work` first calls the function it is given,
+ * with the share that is done, 0 to 1. Nothing of it stays.
  */
 export async function withProgress<T>(
   title: string,
   work: (report: (done: number) => void) => Promise<T>,
 ): Promise<T> {
-  if (!process.stderr.isTTY) return work(() => {});
-  const bar = new SingleBar(
-    {
-      format: `${title} {bar} {percentage} %  {eta_formatted}`,
-      clearOnComplete: true,
-      stream: process.stderr,
-    },
-    Presets.shades_classic,
-  );
-  bar.start(1, 0);
+  const { stderr } = process;
+  if (!stderr.isTTY) return work(() => {});
+  let bar: SingleBar | null = null;
+  const started = (): SingleBar => {
+    // Cursor and line wrap are left as they are: an interrupt would not bring them back.
+    const fresh = new SingleBar(
+      {
+        format: `${title} {bar} {percentage} %`,
+        barsize: 30,
+        clearOnComplete: true,
+        linewrap: true,
+        stream: stderr,
+      },
+      Presets.shades_classic,
+    );
+    fresh.start(1, 0);
+    return fresh;
+  };
+  stderr.write(`${title} …`);
   try {
-    return await work((done) => bar.update(done));
+    return await work((done) => {
+      bar ??= started();
+      bar.update(done);
+    });
   } finally {
-    bar.stop();
+    stopBar(bar);
+    stderr.write('\r\x1b[K');
   }
 }
+
+const stopBar = (bar: SingleBar | null): void => bar?.stop();

@@ -16,7 +16,7 @@ import * as prune from '../prune/index.ts';
 import type { PruneCommandOptions } from './commands.ts';
 import { inputsFrom } from './inputs.ts';
 import { type LoadedModel, loadModel } from './load.ts';
-import { checkOutput, printCsv, printJson, tableOf } from './output.ts';
+import { checkOutput, printCsv, printJson, tableOf, uninterrupted } from './output.ts';
 import { withProgress } from './progress.ts';
 import { bytes, percent, withCommas } from './table.ts';
 import { UsageError } from './usage-error.ts';
@@ -50,7 +50,7 @@ export async function pruneCommand(source: string, options: PruneCommandOptions)
   for (const [module, name] of targets) if (module.getParameter(name).pruning) prune.remove(module, name);
   const after = sparsityReport(model.module);
   const sizesAfter = await sizesOf(model);
-  writeModel(model.graph, options.output, { force: options.force ?? false });
+  uninterrupted(() => writeModel(model.graph, options.output, { force: options.force ?? false }));
   report(source, options, { before, after, sizesBefore, sizesAfter, selected: targets.length });
 }
 
