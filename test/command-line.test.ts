@@ -1,14 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../scripts/tools.mjs';
-import { run } from '../src/cli/program.ts';
 import { VERSION } from '../src/cli/version.ts';
 import { Generator } from '../src/core/random.ts';
 import { Tensor } from '../src/core/tensor.ts';
 import { fromGraph } from '../src/nn/index.ts';
 import { readModel, writeTensors } from '../src/node/index.ts';
+import { secateur } from './run-command.ts';
 
 let folder = '';
 const at = (name: string): string => join(folder, name);
@@ -17,32 +17,6 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'secateur-cli-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the command line in this process. */
-async function secateur(...args: string[]): Promise<Result> {
-  let out = '';
-  let err = '';
-  const catchOut = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += String(text);
-    return true;
-  });
-  const catchErr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += String(text);
-    return true;
-  });
-  try {
-    return { code: await run(args), out, err };
-  } finally {
-    catchOut.mockRestore();
-    catchErr.mockRestore();
-  }
-}
 
 interface Measured {
   readonly zeros: number;

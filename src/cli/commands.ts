@@ -105,7 +105,7 @@ export function addProfile(program: Command): void {
       'after',
       `
 One sample is counted unless --shape says otherwise. A narrow terminal leaves
-out activations and shares; --csv and --json have everything.
+out activations, shares and output shapes; --csv and --json have everything.
 
 Examples:
   $ secateur profile yolov5s --classes 3 --shape 1,3,640,640 \\

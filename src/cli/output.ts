@@ -66,8 +66,8 @@ export function shown(cell: Cell, kind: CellKind, key = ''): string {
   }
 }
 
-/** Columns that a narrow terminal does without; the others say the same or more. */
-const DISPENSABLE = ['activationBytes', 'share', 'zerosBefore'];
+/** Columns that a narrow terminal does without, the rightmost first: names that can be told apart are worth more. */
+const DISPENSABLE = ['activationBytes', 'share', 'zerosBefore', 'outputShape'];
 
 const columnOf = ({ key, title, kind }: ReportColumn): Column => ({
   title,
