@@ -97,6 +97,11 @@ describe('messages of the command line', () => {
       'prune FOLDER/fixed.onnx -o x.onnx --method apoz --data FOLDER/flat.safetensors',
       "gives float32[3, 8, 8] for the input 'x', whose shape is [2, 3, 8, 8]",
     ],
+    [
+      2,
+      'prune lenet5 -o x.onnx --include none',
+      /is selected; .*; 'secateur print lenet5 --tree' shows the names/,
+    ],
     [2, 'help frobnicate', "unknown command 'frobnicate'"],
     [2, 'profil lenet5', 'Did you mean profile?'],
     [2, 'profile lenet5 --jsn', 'Did you mean --json?'],
@@ -142,6 +147,17 @@ describe('what commands take', () => {
       expect(code).toBe(0);
       expect(JSON.parse(out)).toMatchObject({ parametersPruned: 1, after: { zeros: 3 } });
     }
+  });
+
+  it('calls parameters as --include does, and tells the names of initializers in JSON', async () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', 'float32', [1, 3, 8, 8]);
+    const weight = builder.constant(Tensor.full([2, 3, 1, 1], 1), 'onnx::Conv_7');
+    builder.output(builder.op('Conv', [x, weight], { name: 'Conv_0' }), 'y');
+    writeModel(builder.graph, at('simplified.onnx'));
+    const line = 'prune FOLDER/simplified.onnx -o FOLDER/by-name.onnx --include Conv_0 --json';
+    const { layers } = JSON.parse((await secateur(...placed(line.split(' ')))).out);
+    expect(layers).toMatchObject([{ name: 'Conv_0.weight', initializer: 'onnx::Conv_7', zeros: 2 }]);
   });
 
   it('says which of the chosen parameters stayed as they were', async () => {

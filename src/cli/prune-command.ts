@@ -35,23 +35,47 @@ export async function pruneCommand(source: string, options: PruneCommandOptions)
   const model = loadModel(source, options);
   const granularity =
     options.granularity === undefined ? undefined : prune.parseGranularity(options.granularity);
-  const selected = prune.selectParameters(model.module, {
-    parameter: options.parameter,
-    include: options.include,
-    exclude: options.exclude,
-    types: options.types,
-    granularity,
-  });
+  const selected = select(source, model, options, granularity);
   const targets = options.operator ? ofOperators(model, selected, options.operator) : selected;
   const before = sparsityReport(model.module);
   const sizesBefore = await sizesOf(model);
+  const places = placesOf(model);
   manualSeed(options.seed ?? 0);
   await apply(model, targets, options);
   for (const [module, name] of targets) if (module.getParameter(name).pruning) prune.remove(module, name);
   const after = sparsityReport(model.module);
   const sizesAfter = await sizesOf(model);
   uninterrupted(() => writeModel(model.graph, options.output, { force: options.force ?? false }));
-  report(source, options, { before, after, sizesBefore, sizesAfter, selected: targets.length });
+  report(source, options, { before, after, sizesBefore, sizesAfter, places, selected: targets.length });
+}
+
+function select(
+  source: string,
+  { module }: LoadedModel,
+  { parameter, include, exclude, types }: PruneCommandOptions,
+  granularity: prune.Granularity | undefined,
+): readonly prune.PruningTarget[] {
+  try {
+    return prune.selectParameters(module, { parameter, include, exclude, types, granularity });
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    const hint = `'secateur print ${source} --tree' shows the names that --include and --exclude take`;
+    throw new UsageError(`${error.message}; ${hint}`, { cause: error });
+  }
+}
+
+/**
+ * Paths of parameters, such as `Conv_0.weight`, by the names of their initializers, such as `onnx::Conv_760`: what a report calls a
+ * layer is what `--include` takes.
+ */
+function placesOf({ module, graph }: LoadedModel): ReadonlyMap<string, string> {
+  const names = new Map(graphParameters(graph).map(({ tensor, value }) => [tensor, value.name]));
+  const places = new Map<string, string>();
+  for (const { path, name, parameter } of module.parameterPlaces()) {
+    const initializer = names.get(parameter.data);
+    if (initializer !== undefined) places.set(initializer, path === '' ? name : `${path}.${name}`);
+  }
+  return places;
 }
 
 /** The targets that nodes of these operators compute with. Throws UsageError where there are none. */
@@ -213,12 +237,15 @@ interface Outcome {
   readonly after: SparsityReport;
   readonly sizesBefore: FileSizes;
   readonly sizesAfter: FileSizes;
+  /** Where parameters stand in the tree of modules, by the names of their initializers. */
+  readonly places: ReadonlyMap<string, string>;
   /** Parameters that were chosen; a method may leave some of them as they are. */
   readonly selected: number;
 }
 
 function report(source: string, options: PruneCommandOptions, outcome: Outcome): void {
-  const { before, after, sizesBefore, sizesAfter, selected } = outcome;
+  const { before, after, sizesBefore, sizesAfter, places, selected } = outcome;
+  const placeOf = (name: string): string => places.get(name) ?? name;
   const changed = after.layers
     .map((layer, index) => ({ layer, was: before.layers[index] }))
     .filter(({ layer, was }) => was && layer.zeros !== was.zeros);
@@ -245,7 +272,12 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
         granularity: after.granularity,
         sizes: sizesAfter,
       },
-      layers: changed.map(({ layer, was }) => ({ ...layer, zerosBefore: was?.zeros ?? 0 })),
+      layers: changed.map(({ layer, was }) => ({
+        ...layer,
+        name: placeOf(layer.name),
+        initializer: layer.name,
+        zerosBefore: was?.zeros ?? 0,
+      })),
     });
     return;
   }
@@ -259,7 +291,7 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
       { key: 'sparsity', title: 'sparsity', kind: 'share' },
     ],
     rows: changed.map(({ layer, was }) => [
-      layer.name,
+      placeOf(layer.name),
       layer.shape,
       layer.parameters,
       was?.zeros ?? 0,
