@@ -102,6 +102,7 @@ describe('messages of the command line', () => {
       'prune lenet5 -o x.onnx --include none',
       /is selected; .*; 'secateur print lenet5 --tree' shows the names/,
     ],
+    [2, 'convert lenet5 --external-data -o x.safetensors', 'say how an .onnx file is written'],
     [2, 'help frobnicate', "unknown command 'frobnicate'"],
     [2, 'profil lenet5', 'Did you mean profile?'],
     [2, 'profile lenet5 --jsn', 'Did you mean --json?'],
@@ -158,6 +159,11 @@ describe('what commands take', () => {
     const line = 'prune FOLDER/simplified.onnx -o FOLDER/by-name.onnx --include Conv_0 --json';
     const { layers } = JSON.parse((await secateur(...placed(line.split(' ')))).out);
     expect(layers).toMatchObject([{ name: 'Conv_0.weight', initializer: 'onnx::Conv_7', zeros: 2 }]);
+  });
+
+  it('names the file of weights that it wrote beside', async () => {
+    const { out } = await secateur('convert', 'lenet5', '--external-data', '-o', at('split.onnx'));
+    expect(out).toMatch(/^wrote .*split\.onnx \([\d.]+ kB\) and .*split\.onnx\.data \([\d.]+ kB\)\n$/);
   });
 
   it('says which of the chosen parameters stayed as they were', async () => {

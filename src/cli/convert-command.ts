@@ -5,15 +5,20 @@ import type { ConvertCommandOptions } from './commands.ts';
 import { loadModel } from './load.ts';
 import { checkOutput, printCsv, printJson, uninterrupted } from './output.ts';
 import { bytes } from './table.ts';
+import { UsageError } from './usage-error.ts';
 
 /** `secateur convert MODEL -o FILE`: a model as ONNX, or its weights as safetensors. */
 export async function convertCommand(source: string, options: ConvertCommandOptions): Promise<void> {
   const { output } = options;
   checkOutput(options, ['.onnx', '.safetensors']);
+  const kind = extname(output).toLowerCase();
+  if (kind !== '.onnx' && (options.externalData || options.decode)) {
+    throw new UsageError('--external-data and --decode say how an .onnx file is written; the output is none');
+  }
   const { module, graph } = loadModel(source, options);
   const write = { force: options.force ?? false };
   uninterrupted(() => {
-    if (extname(output).toLowerCase() === '.onnx') {
+    if (kind === '.onnx') {
       writeModel(graph, output, { ...write, ...(options.externalData ? { externalData: true } : {}) });
     } else {
       writeTensors(module.stateDict(), output, write);
@@ -30,5 +35,9 @@ export async function convertCommand(source: string, options: ConvertCommandOpti
       ],
       rows: [[source, output, size]],
     });
-  } else process.stdout.write(`wrote ${output} (${bytes(size)})\n`);
+  } else {
+    const data = options.externalData && kind === '.onnx' ? `${output}.data` : null;
+    const beside = data === null ? '' : ` and ${data} (${bytes(statSync(data).size)})`;
+    process.stdout.write(`wrote ${output} (${bytes(size)})${beside}\n`);
+  }
 }
