@@ -99,6 +99,18 @@ export class Node {
     }
   }
 
+  /** Output `index`; added, with a fresh name, where the node left it out. Whether the operator has such an output is for the caller to know. */
+  ensureOutput(index: number): Value {
+    const known = this.#outputs[index];
+    if (known) return known;
+    const base = this.#outputs.find((output) => output !== null)?.name ?? this.opType;
+    const value = this.graph.addValue(this.graph.freshName(`${base}_${index}`));
+    while (this.#outputs.length < index) this.#outputs.push(null);
+    this.#outputs[index] = value;
+    value._setProducer(this);
+    return value;
+  }
+
   /** Drops an output nobody reads, leaving a gap or shortening the list. Throws GraphError where it is read. */
   dropOutput(index: number): void {
     const value = this.output(index);

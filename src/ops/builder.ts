@@ -1,7 +1,15 @@
 import type { DType } from '../core/dtype.ts';
 import { GraphError } from '../core/errors.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type Attribute, Graph, type Node, type Shape, tensorType, type Value } from '../ir/index.ts';
+import { Tensor } from '../core/tensor.ts';
+import {
+  type Attribute,
+  Graph,
+  type Node,
+  type Shape,
+  staticShape,
+  tensorType,
+  type Value,
+} from '../ir/index.ts';
 import { Inference, inferNode } from './infer.ts';
 import { inferredOf } from './infer-constant.ts';
 import type { Inferred } from './operator.ts';
@@ -70,6 +78,20 @@ export class GraphBuilder {
   op(opType: string, inputs: readonly (Value | null)[], options: OpOptions = {}): Value {
     if (options.outputs === 0) throw new GraphError(`${opType}: has no output`);
     return this.ops(opType, inputs, options)[0]!;
+  }
+
+  /** Infers a node of the graph again, after it was changed. Throws ShapeError where its inputs do not fit. */
+  infer(node: Node): void {
+    inferNode(node, this.#inference);
+    for (const output of node.outputs) if (output) output.type = this.#inference.type(output);
+  }
+
+  /** A constant of zeros with dtype and shape of a value, whose sizes must be known. Throws GraphError where they are not. */
+  zeros(like: Value): Value {
+    const { dtype, shape } = this.inferred(like);
+    const sizes = staticShape(shape);
+    if (!sizes) throw new GraphError(`Value '${like.name}': its sizes are not known`);
+    return this.constant(Tensor.zeros(dtype, sizes), `${like.name}_zeros`);
   }
 
   /** What is known of a value. Throws GraphError where nothing is. */

@@ -1,5 +1,6 @@
 /** The operator table, shape inference and a builder of graphs. */
 export { GraphBuilder, type OpOptions } from './builder.ts';
+export { Expressions, type Term } from './expressions.ts';
 export {
   annotateTypes,
   Inference,
@@ -13,12 +14,17 @@ export {
   type Alias,
   type Convention,
   type Cost,
+  GRADIENT_OPSET,
+  type GradContext,
+  type GradRule,
   type Inferred,
   isUnsupported,
   type Layer,
   type LayerParameter,
   type Operator,
+  type RewriteContext,
   type Unsupported,
+  type UpgradeRule,
   type WeightLayout,
 } from './operator.ts';
 export {
@@ -29,4 +35,5 @@ export {
   graphParameters,
   layerOf,
 } from './parameters.ts';
+export { rewriteContext } from './rewrite.ts';
 export { findOperator, OPERATORS } from './table.ts';

@@ -1,7 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Dim, Graph, Node, Shape, Value } from '../ir/index.ts';
-import type { GraphBuilder } from './builder.ts';
+import type { Expressions } from './expressions.ts';
 
 /** Written in place of a rule an operator does not have, with the reason, which errors and reports quote. */
 export interface Unsupported {
@@ -70,18 +70,48 @@ export interface CostContext {
 /** Operations of a node whose shapes are known. */
 export type CostRule = (ctx: CostContext) => Cost;
 
-/** What a gradient rule is told: the node, the gradients of its outputs (null: none flows), and a builder for more nodes. */
-export interface GradContext {
+/** What rules that build nodes are told of the node they stand for. */
+export interface RewriteContext {
   readonly node: Node;
+  /** Version of the node's operator domain. */
   readonly opset: number;
-  readonly builder: GraphBuilder;
+  /** Makes nodes; every value it makes is inferred at once. */
+  readonly make: Expressions;
+  /** Input `index` of the node. Throws GraphError where it is left out. */
+  input(index: number): Value;
+  /** Sizes of a value. Throws UnsupportedError, which names node and value, where one is not a number. */
+  shape(value: Value): readonly number[];
+  /** Elements of input `index` as numbers, where it is left out or known without running the graph; undefined otherwise. */
+  numbers(index: number): readonly number[] | undefined;
+  /** An UnsupportedError that begins with the node's label. */
+  unsupported(why: string): Error;
+}
+
+/** What a gradient rule is told: the node, the gradients of its outputs (null: none flows), and a maker of more nodes. */
+export interface GradContext extends RewriteContext {
   readonly gradOutputs: readonly (Value | null)[];
+  /** Gradient of output 0. Throws UnsupportedError where none flows there but only through another output. */
+  readonly grad: Value;
+  /** Output `index` of the node, to be used again in the gradient. It is added to the node where the file left it out. */
+  output(index: number): Value;
   /** True where the gradient of input `index` is wanted. */
   needs(index: number): boolean;
 }
 
-/** Builds the gradients of the inputs (null: none) as more graph nodes. */
+/**
+ * Builds the gradients of the inputs as more graph nodes, one an input in order (null, or left out at the end: none). Each has the shape and dtype of
+ * its input. Rules are only asked in graphs of at least opset `GRADIENT_OPSET`, and need not build what `needs` does not ask for.
+ */
 export type GradRule = (ctx: GradContext) => readonly (Value | null)[];
+
+/** Oldest opset of graphs that are differentiated; `upgradeOpset` brings older ones there. */
+export const GRADIENT_OPSET = 18;
+
+/**
+ * Rewrites a node written for an older opset so that it means the same at `GRADIENT_OPSET`: gives the values in place of its outputs, or null where it may
+ * stay as it is.
+ */
+export type UpgradeRule = (ctx: RewriteContext) => readonly (Value | null)[] | null;
 
 /** Labels of channels carried by a value on a bundle of axes: see the design, "labels and rectangles". */
 export interface ChannelLabels {
@@ -168,6 +198,8 @@ export interface Operator {
   readonly cost: CostRule | Unsupported;
   readonly grad: GradRule | Unsupported;
   readonly channels: ChannelsRule | Unsupported;
+  /** Where older opsets wrote or meant the operator differently; left out where any node may stay as it is. */
+  readonly upgrade?: UpgradeRule;
   /** The layer a node is, where it has parameters; null where this node is none. `isConstant(i)`: input i is known without running. */
   readonly layer: ((node: Node, isConstant: (input: number) => boolean) => Layer | null) | null;
 }

@@ -3,3 +3,4 @@ export { liftConstants } from './lift-constants.ts';
 export type { PassResult } from './pass.ts';
 export { rebatch } from './rebatch.ts';
 export { removeUnused } from './remove-unused.ts';
+export { upgradeOpset } from './upgrade-opset.ts';
