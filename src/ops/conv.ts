@@ -1,8 +1,9 @@
 import { sizeOf } from '../core/tensor.ts';
 import type { Dim, Node } from '../ir/index.ts';
+import { convGrad, convTransposeGrad } from './conv-grad.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
 import { differ, expectFloat, expectInt8, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
-import { channelsLater, gradLater, integersHaveNoGradient } from './later.ts';
+import { channelsLater, integersHaveNoGradient } from './later.ts';
 import { convLayout, convTransposeLayout, type IsConstant, makeLayer, statedShape } from './layer.ts';
 import {
   type CostContext,
@@ -180,7 +181,7 @@ export const conv: Operator = {
   summary: 'Convolution over any number of spatial dimensions, with groups, strides, dilations and padding.',
   infer: floatConv,
   cost: convCost,
-  grad: gradLater,
+  grad: convGrad,
   channels: channelsLater,
   layer: convLayer('Conv', convLayout),
 };
@@ -199,7 +200,7 @@ export const CONV: readonly Operator[] = [
       return [{ dtype: ctx.input(0).dtype, shape: inferConvTranspose(ctx) }];
     },
     cost: convTransposeCost,
-    grad: gradLater,
+    grad: convTransposeGrad,
     channels: channelsLater,
     layer: convLayer('ConvTranspose', convTransposeLayout),
   },

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../core/errors.ts';
-import { type Node, staticShape, type Value } from '../ir/index.ts';
+import { type Node, staticShape } from '../ir/index.ts';
 import type { Expressions } from './expressions.ts';
 import type { RewriteContext } from './operator.ts';
 

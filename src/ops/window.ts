@@ -1,4 +1,4 @@
-import type { Dim } from '../ir/index.ts';
+import type { Dim, Node } from '../ir/index.ts';
 import type { InferContext } from './operator.ts';
 import { addDims, ceilDivideDims, divideDims, minDims, multiplyDims } from './symbolic.ts';
 
@@ -154,4 +154,45 @@ function axisWindow(window: Window, index: number): AxisWindow | null {
     end: window.end[index]!,
     autoPad: window.autoPad,
   };
+}
+
+/** A window whose sizes and padding are all known. */
+export interface SettledWindow {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+}
+
+/** Elements a window spans along each axis. */
+export const windowSpans = ({ kernel, dilations }: SettledWindow): number[] =>
+  kernel.map((size, axis) => windowSpan(size, dilations[axis]!));
+
+/** The window of a node that passed inference, over an image of spatial sizes `spatial`: `auto_pad` is turned into numbers. */
+export function settledWindow(
+  node: Node,
+  spatial: readonly number[],
+  kernel: readonly number[],
+): SettledWindow {
+  const numbers = (name: string, count: number, fallback: number): readonly number[] => {
+    const stated = node.ints(name, []);
+    return stated.length > 0 ? stated : new Array<number>(count).fill(fallback);
+  };
+  const rank = kernel.length;
+  const strides = numbers('strides', rank, 1);
+  const dilations = numbers('dilations', rank, 1);
+  const pads = numbers('pads', 2 * rank, 0);
+  const autoPad = node.string('auto_pad', 'NOTSET');
+  const window = { kernel, strides, dilations, begin: pads.slice(0, rank), end: pads.slice(rank) };
+  if (autoPad === 'NOTSET' || autoPad === '') return window;
+  const spans = windowSpans(window);
+  const total = spatial.map((size, axis) => {
+    const stride = strides[axis]!;
+    return autoPad === 'VALID'
+      ? 0
+      : Math.max(0, (Math.ceil(size / stride) - 1) * stride + spans[axis]! - size);
+  });
+  const half = total.map((size) => (autoPad === 'SAME_LOWER' ? Math.ceil(size / 2) : Math.floor(size / 2)));
+  return { ...window, begin: half, end: total.map((size, axis) => size - half[axis]!) };
 }
