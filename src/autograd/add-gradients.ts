@@ -49,7 +49,7 @@ export function addGradients(builder: GraphBuilder, options: AddGradientsOptions
   for (const node of [...order].reverse()) {
     if (!node.outputs.some((output) => output && flows.has(output) && dependent.has(output))) continue;
     if (!node.inputs.some((input) => input && dependent.has(input))) continue;
-    const gradients = gradientsOf(node, make, dependent, node.outputs.map(total));
+    const gradients = gradientsOf(node, builder, make, dependent, node.outputs.map(total));
     gradients.forEach((gradient, index) => {
       const input = node.inputs[index];
       if (!gradient || !input || !dependent.has(input)) return;
@@ -77,6 +77,7 @@ function readsAny(node: Node, values: ReadonlySet<Value>): boolean {
 
 function gradientsOf(
   node: Node,
+  builder: GraphBuilder,
   make: Expressions,
   dependent: ReadonlySet<Value>,
   gradOutputs: readonly (Value | null)[],
@@ -107,7 +108,7 @@ function gradientsOf(
     },
     output: (index) => {
       const output = node.ensureOutput(index);
-      make.builder.infer(node);
+      builder.infer(node);
       return output;
     },
     needs,

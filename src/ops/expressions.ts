@@ -4,6 +4,10 @@ import { fromFloat32 } from '../core/float16.ts';
 import { sizeOf, Tensor } from '../core/tensor.ts';
 import { type Attribute, attr, staticShape, type Value } from '../ir/index.ts';
 import type { GraphBuilder, OpOptions } from './builder.ts';
+import { GRADIENT_OPSET } from './operator.ts';
+
+/** What expressions are written with: a GraphBuilder, or what names its nodes first. */
+export type NodeWriter = Pick<GraphBuilder, 'op' | 'ops' | 'constant' | 'inferred' | 'graph'>;
 
 /** A value, or a number that becomes a constant of the other operand's dtype. */
 export type Term = Value | number;
@@ -13,10 +17,10 @@ export type Term = Value | number;
  * constants are shared; what changes nothing (a sum over no axes, a reshape to the same shape) makes no node. All shapes are sizes.
  */
 export class Expressions {
-  readonly builder: GraphBuilder;
+  readonly builder: NodeWriter;
   readonly #constants = new Map<string, Value>();
 
-  constructor(builder: GraphBuilder) {
+  constructor(builder: NodeWriter) {
     this.builder = builder;
   }
 
@@ -175,6 +179,10 @@ export class Expressions {
   /** A reduction (`ReduceSum`, `ReduceMean`, …) over axes, all of them by default; keeps them as 1 by default. */
   reduce(opType: string, a: Value, axes?: readonly number[], keepdims = true): Value {
     if (axes?.length === 0) return a;
+    // Other reductions than the sum take their axes as an input from opset 18 on.
+    if (axes && opType !== 'ReduceSum' && this.builder.graph.opset() < GRADIENT_OPSET) {
+      return this.op(opType, [a], { axes: attr.ints(axes), keepdims: attr.int(Number(keepdims)) });
+    }
     return this.op(opType, axes ? [a, this.ints(axes)] : [a], { keepdims: attr.int(Number(keepdims)) });
   }
 

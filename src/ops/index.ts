@@ -1,6 +1,8 @@
 /** The operator table, shape inference and a builder of graphs. */
+
+export { batchNormTraining, blended, unbiased } from './batch-norm-training.ts';
 export { GraphBuilder, type OpOptions } from './builder.ts';
-export { Expressions, type Term } from './expressions.ts';
+export { Expressions, type NodeWriter, type Term } from './expressions.ts';
 export {
   annotateTypes,
   Inference,
@@ -23,6 +25,8 @@ export {
   type LayerParameter,
   type Operator,
   type RewriteContext,
+  type TrainingContext,
+  type TrainingRule,
   type Unsupported,
   type UpgradeRule,
   type WeightLayout,

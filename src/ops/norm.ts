@@ -1,6 +1,8 @@
 import { sizeOf } from '../core/tensor.ts';
 import type { Dim, Node, Shape } from '../ir/index.ts';
 import { activation, sameFloat } from './activation.ts';
+import { batchNormGrad, dropoutGrad } from './batch-norm-grad.ts';
+import { trainBatchNorm, trainDropout } from './batch-norm-training.ts';
 import { axesOf, axisOf } from './broadcast.ts';
 import { cost, inputShape } from './cost.ts';
 import { differ, expectFloat, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
@@ -149,7 +151,8 @@ function inferDropout(ctx: InferContext): ReturnType<InferRule> {
 }
 
 const norm = (
-  entry: Pick<Operator, 'opType' | 'opsets' | 'summary' | 'infer' | 'cost' | 'layer'>,
+  entry: Pick<Operator, 'opType' | 'opsets' | 'summary' | 'infer' | 'cost' | 'layer'> &
+    Partial<Pick<Operator, 'grad' | 'training'>>,
 ): Operator => ({
   domain: '',
   grad: gradLater,
@@ -166,6 +169,8 @@ export const NORM: readonly Operator[] = [
       'Normalizes each channel by stored statistics, or those of the batch in training mode, then scales and shifts.',
     infer: inferBatchNorm,
     cost: normCost(2, 4),
+    grad: batchNormGrad,
+    training: trainBatchNorm,
     layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'BatchNorm'), true),
   }),
   norm({
@@ -236,8 +241,10 @@ export const NORM: readonly Operator[] = [
       {
         infer: inferDropout,
         steering: [1, 2],
+        grad: dropoutGrad,
       },
     ),
+    training: trainDropout,
     nondeterministic: true,
   },
 ];

@@ -113,6 +113,17 @@ export const GRADIENT_OPSET = 18;
  */
 export type UpgradeRule = (ctx: RewriteContext) => readonly (Value | null)[] | null;
 
+/** What a training rule is told. */
+export interface TrainingContext extends RewriteContext {
+  /** Uniform random numbers in [0, 1), drawn anew for each step: float32 of that shape. */
+  uniform(shape: readonly number[]): Value;
+  /** Notes the next value of input `index`, a buffer such as running statistics. */
+  update(index: number, value: Value): void;
+}
+
+/** What an operator computes while a model is trained, where that differs from what its node says: gives its outputs. Null where it does not differ. */
+export type TrainingRule = (ctx: TrainingContext) => readonly (Value | null)[] | null;
+
 /** Labels of channels carried by a value on a bundle of axes: see the design, "labels and rectangles". */
 export interface ChannelLabels {
   readonly axes: readonly number[];
@@ -200,6 +211,8 @@ export interface Operator {
   readonly channels: ChannelsRule | Unsupported;
   /** Where older opsets wrote or meant the operator differently; left out where any node may stay as it is. */
   readonly upgrade?: UpgradeRule;
+  /** Where training computes something else than inference (`BatchNormalization`, `Dropout`). */
+  readonly training?: TrainingRule;
   /** The layer a node is, where it has parameters; null where this node is none. `isConstant(i)`: input i is known without running. */
   readonly layer: ((node: Node, isConstant: (input: number) => boolean) => Layer | null) | null;
 }

@@ -9,3 +9,4 @@ export {
   measureLatency,
 } from './latency.ts';
 export { createSession, Session, type SessionOptions, type SessionValue } from './session.ts';
+export { StateBuffers, type StateSlot } from './state.ts';

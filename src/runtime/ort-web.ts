@@ -7,6 +7,9 @@ export type Engine = Pick<typeof Ort, 'InferenceSession' | 'Tensor'>;
 /** Where the engine runs, for reports. */
 export const ENGINE_NAME = 'onnxruntime-web';
 
+/** True where outputs can be written into memory handed over; this engine copies them out whatever it is given. */
+export const WRITES_INTO_OUTPUTS: boolean = false;
+
 /** Threads the browser says the machine can run at once. */
 export const hardwareThreads = async (): Promise<number> => globalThis.navigator?.hardwareConcurrency ?? 1;
 

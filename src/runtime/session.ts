@@ -1,10 +1,12 @@
-import { ENGINE_NAME, type Engine, hardwareThreads, loadEngine } from '#ort';
-import { type DType, dtypeInfo, typedArrayOf } from '../core/dtype.ts';
+import { ENGINE_NAME, type Engine, hardwareThreads, loadEngine, WRITES_INTO_OUTPUTS } from '#ort';
+import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, EngineError } from '../core/errors.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { cloneGraph, Graph, printType, type TensorType, type Value } from '../ir/index.ts';
 import { graphParameters } from '../ops/index.ts';
 import { type ExternalFile, engineModel } from './engine-model.ts';
+import { fromEngine, type OrtTensor, toEngine } from './engine-tensor.ts';
+import type { StateBuffers } from './state.ts';
 
 /** How a session is made. */
 export interface SessionOptions {
@@ -30,25 +32,6 @@ export interface SessionValue {
 }
 
 type OrtSession = Awaited<ReturnType<Engine['InferenceSession']['create']>>;
-type OrtTensor = InstanceType<Engine['Tensor']>;
-
-/** dtypes that the engine takes as inputs under ONNX's own names. */
-const ENGINE_DTYPES: readonly DType[] = [
-  'float32',
-  'float64',
-  'float16',
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'int64',
-  'uint64',
-  'bool',
-  'string',
-];
-
 /**
  * A graph compiled by onnxruntime. It holds native memory: call `dispose` when done with it.
  */
@@ -62,6 +45,8 @@ export class Session {
   readonly #engine: Engine;
   readonly #session: OrtSession;
   readonly #parameters: ReadonlyMap<string, Tensor>;
+  /** Outputs of earlier steps, whose memory the next step writes into. */
+  readonly #reused = new Map<string, OrtTensor>();
   #disposed = false;
 
   /** Use `createSession`. */
@@ -86,17 +71,56 @@ export class Session {
     if (this.#disposed) throw new EngineError('Session: it was disposed of and cannot run; create a new one');
     this.#check(feeds);
     const inputs: Record<string, OrtTensor> = {};
-    for (const { name } of this.inputs) inputs[name] = this.#toEngine(name, feeds[name]!);
-    for (const [name, tensor] of this.#parameters) inputs[name] = this.#toEngine(name, tensor);
-    let results: Awaited<ReturnType<OrtSession['run']>>;
+    for (const { name } of this.inputs) inputs[name] = toEngine(this.#engine, name, feeds[name]!);
+    for (const [name, tensor] of this.#parameters) inputs[name] = toEngine(this.#engine, name, tensor);
+    return tensorsOf(await this.#compute(inputs, {}));
+  }
+
+  /**
+   * Runs a graph that hands values on from run to run: the state's inputs are fed from its buffers, its outputs are written into the other set of them, and
+   * the sets change places. Gives the other outputs, which are VALID UNTIL THE NEXT STEP: their memory is used again. With `commit: false` the state stays as it was.
+   *
+   * Throws as `run`; the state is then what it was before.
+   */
+  async step(
+    feeds: Readonly<Record<string, Tensor>>,
+    state: StateBuffers,
+    { commit = true }: { readonly commit?: boolean } = {},
+  ): Promise<Map<string, Tensor>> {
+    if (this.#disposed) throw new EngineError('Session: it was disposed of and cannot run; create a new one');
+    this.#check(feeds, state);
+    const inputs: Record<string, OrtTensor> = state._inputs(this.#engine);
+    for (const { name } of this.inputs) {
+      if (!state.has(name)) inputs[name] = toEngine(this.#engine, name, feeds[name]!);
+    }
+    for (const [name, tensor] of this.#parameters) inputs[name] = toEngine(this.#engine, name, tensor);
+    const own = state._outputs(this.#engine, this.outputs);
+    const fetches: Record<string, OrtTensor | null> = {};
+    for (const name of this.outputs) {
+      const memory = own.get(name) ?? this.#reused.get(name) ?? null;
+      fetches[name] = WRITES_INTO_OUTPUTS ? memory : null;
+    }
+    const results = await this.#compute(inputs, fetches);
+    const others: Record<string, OrtTensor> = {};
+    for (const [name, value] of Object.entries(results)) {
+      if (own.has(name)) continue;
+      others[name] = value;
+      if (WRITES_INTO_OUTPUTS) this.#reused.set(name, value);
+    }
+    if (commit) state._commit(results, WRITES_INTO_OUTPUTS);
+    return tensorsOf(others);
+  }
+
+  async #compute(
+    inputs: Record<string, OrtTensor>,
+    fetches: Record<string, OrtTensor | null>,
+  ): Promise<Record<string, OrtTensor>> {
     try {
-      results = await this.#session.run(inputs);
+      const results = await this.#session.run(inputs, fetches as Record<string, OrtTensor>);
+      return results as Record<string, OrtTensor>;
     } catch (cause) {
       throw new EngineError(`${ENGINE_NAME}: ${reason(cause)}`, { cause });
     }
-    return new Map(
-      Object.entries(results).map(([name, value]) => [name, fromEngine(name, value as OrtTensor)]),
-    );
   }
 
   /** Frees the engine's memory. The session cannot run afterwards; disposing of it again does nothing. */
@@ -106,7 +130,7 @@ export class Session {
     await this.#session.release();
   }
 
-  #check(feeds: Readonly<Record<string, Tensor>>): void {
+  #check(feeds: Readonly<Record<string, Tensor>>, state?: StateBuffers): void {
     const expected = this.inputs.map(({ name, type }) => `'${name}' ${printType(type)}`).join(', ') || 'none';
     for (const name of Object.keys(feeds)) {
       if (!this.inputs.some((input) => input.name === name)) {
@@ -114,6 +138,7 @@ export class Session {
       }
     }
     for (const { name, type } of this.inputs) {
+      if (state?.has(name)) continue;
       const tensor = feeds[name];
       if (!tensor) throw new EngineError(`Session: input '${name}' is missing; expected ${expected}`);
       const { dtype, shape } = type ?? { dtype: null, shape: null };
@@ -125,36 +150,12 @@ export class Session {
       if (!fits) throw new EngineError(`Session: input '${name}' is ${printType(type)}, got ${tensor}`);
     }
   }
-
-  #toEngine(name: string, tensor: Tensor): OrtTensor {
-    const { dtype, shape } = tensor;
-    if (!ENGINE_DTYPES.includes(dtype)) {
-      throw new EngineError(`Session: input '${name}' is ${tensor}; ${ENGINE_NAME} takes no ${dtype} inputs`);
-    }
-    const data = dtype === 'string' ? [...tensor.strings] : tensor.data;
-    // The engine's constructor has an overload per dtype; which one follows from data made for that dtype.
-    const Tensor = this.#engine.Tensor as new (
-      type: string,
-      data: unknown,
-      dims: readonly number[],
-    ) => OrtTensor;
-    return new Tensor(dtype, data, shape);
-  }
 }
 
 const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
-function fromEngine(name: string, value: OrtTensor): Tensor {
-  const { type, dims, data } = value;
-  const dtype = ENGINE_DTYPES.find((known) => known === type);
-  if (!dtype) throw new EngineError(`Session: output '${name}' has the type ${type}, which cannot be read`);
-  if (Array.isArray(data)) return new Tensor(dtype, dims, data as string[]);
-  const bytes = data as Exclude<typeof data, string[]>;
-  if (bytes instanceof typedArrayOf(dtype)) return new Tensor(dtype, dims, bytes);
-  // float16 comes as another array class where the platform has one.
-  const view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
-  return new Tensor(dtype, dims, { bytes: view });
-}
+const tensorsOf = (results: Readonly<Record<string, OrtTensor>>): Map<string, Tensor> =>
+  new Map(Object.entries(results).map(([name, value]) => [name, fromEngine(name, value)]));
 
 const isFloat = (tensor: Tensor): boolean => dtypeInfo(tensor.dtype).kind === 'float';
 
