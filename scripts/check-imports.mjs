@@ -20,7 +20,7 @@ const BASE = ['core', 'ir', 'ops', 'passes'];
 const LAYERS = [...BASE, 'runtime', 'autograd', 'nn'];
 const TRAIN = [...LAYERS, 'data', 'prune', 'structural', 'profile', 'io'];
 const DETECT = [...TRAIN, 'train', 'models'];
-const ALL_BUT_CLI = [...DETECT, 'detect'];
+const ALL_BUT_CLI = [...DETECT, 'detect', 'report'];
 
 /**
  * Which other rooms each room may import.
@@ -43,6 +43,7 @@ const ROOMS = {
   data: ['core', 'io'],
   train: TRAIN,
   detect: DETECT,
+  report: ['core', 'ir', 'nn', 'prune', 'profile'],
   node: ALL_BUT_CLI,
   cli: [...ALL_BUT_CLI, 'node'],
 };
@@ -63,6 +64,9 @@ const PACKAGES = {
   commander: ['cli'],
   'cli-progress': ['cli'],
   'cli-table3': ['cli'],
+  // Loaded when a chart is drawn: their import takes a quarter of a second.
+  vega: ['report'],
+  'vega-lite': ['report'],
 };
 
 const NODE_ROOMS = ['cli', 'node'];

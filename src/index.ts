@@ -34,4 +34,5 @@ export * as ops from './ops/index.ts';
 export * as passes from './passes/index.ts';
 export * as profile from './profile/index.ts';
 export * as prune from './prune/index.ts';
+export * as report from './report/index.ts';
 export * as runtime from './runtime/index.ts';

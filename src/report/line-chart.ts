@@ -1,0 +1,209 @@
+import type { TopLevelSpec } from 'vega-lite';
+import { type AxisChannel, axisChannel, extent, rangeText } from './axis.ts';
+import { chartSvg, FAINT, INK, seriesLook } from './chart-svg.ts';
+import { CHART_WIDTHS, type Drawn, EMPTY, legendHtml, lineSign } from './figure.ts';
+import type { ChartAxis, ChartMarker, LineChart, LineSeries } from './report.ts';
+import { thinLine } from './thin.ts';
+import { formatValue } from './value-format.ts';
+
+type Layer = Extract<TopLevelSpec, { readonly layer: unknown }>['layer'][number];
+
+const HEIGHTS = { full: 340, half: 260 } as const;
+
+/** Most points of a series that are marked one by one. */
+const MARKED = 40;
+
+type Point = readonly [x: number, y: number];
+
+/** A series as it is drawn: stretches of points without gaps, and the values that a logarithmic axis leaves out. */
+interface Stretches {
+  readonly stretches: readonly (readonly Point[])[];
+  readonly band: NonNullable<LineSeries['band']>;
+  readonly leftOut: number;
+}
+
+const fits = (value: number, { scale }: ChartAxis): boolean => scale !== 'log' || value > 0;
+
+function stretchesOf({ points, band = [] }: LineSeries, x: ChartAxis, y: ChartAxis): Stretches {
+  const stretches: Point[][] = [[]];
+  let leftOut = 0;
+  for (const [at, value] of points) {
+    if (value !== null && fits(at, x) && fits(value, y)) {
+      stretches.at(-1)!.push([at, value]);
+      continue;
+    }
+    if (value !== null) leftOut++;
+    stretches.push([]);
+  }
+  return {
+    stretches: stretches.filter(({ length }) => length > 0),
+    band: band.filter(([at, low]) => fits(at, x) && fits(low, y)),
+    leftOut,
+  };
+}
+
+/** Markers that show their label: the first of neighbours with the same one. */
+const labelled = (markers: readonly ChartMarker[]): readonly ChartMarker[] =>
+  markers.filter(({ label }, index) => label !== markers[index - 1]?.label);
+
+const leftOutText = (count: number): string =>
+  count === 1
+    ? 'A value that is not above 0 has no place on a logarithmic axis.'
+    : `${formatValue(count, 'integer')} values that are not above 0 have no place on a logarithmic axis.`;
+
+/** What the chart says to those who do not see it. */
+function describe(chart: LineChart, drawn: readonly Stretches[]): string {
+  const { title, x, y, series, rules = [], markers = [] } = chart;
+  const lines = series.map(({ name }, index) => {
+    const values = drawn[index]!.stretches.flat().map(([, value]) => value);
+    if (values.length === 0) return `${name}: no points.`;
+    return `${name}: ${values.length} ${values.length === 1 ? 'point' : 'points'}, ${rangeText(values, y)}.`;
+  });
+  const across = rules.map((rule) => `${rule.label}: ${formatValue(rule.y, y.format)}.`);
+  const first = labelled(markers).map(
+    (marker) => `${marker.label}: from ${formatValue(marker.x, x.format)} on.`,
+  );
+  return [`Line chart: ${title}.`, `${y.title} by ${x.title}.`, ...lines, ...across, ...first].join(' ');
+}
+
+/** Draws a line chart. */
+export async function drawLineChart(chart: LineChart): Promise<Drawn> {
+  const { x, y, series, width = 'full' } = chart;
+  const drawn = series.map((line) => stretchesOf(line, x, y));
+  const leftOut = drawn.reduce((sum, line) => sum + line.leftOut, 0);
+  const notes = leftOut === 0 ? [] : [leftOutText(leftOut)];
+  const points = drawn.flatMap(({ stretches }) => stretches.flat());
+  if (points.length === 0) return { body: EMPTY, legend: '', notes, width };
+
+  const size = { width: CHART_WIDTHS[width], height: HEIGHTS[width] };
+  const rules = (chart.rules ?? []).filter((rule) => fits(rule.y, y));
+  const markers = (chart.markers ?? []).filter((marker) => fits(marker.x, x));
+  const bands = drawn.flatMap(({ band }) => band);
+  const xs = [...points.map(([at]) => at), ...bands.map(([at]) => at), ...markers.map((marker) => marker.x)];
+  const ys = [
+    ...points.map(([, value]) => value),
+    ...bands.flatMap(([, low, high]) => [low, high]),
+    ...rules.map((rule) => rule.y),
+  ];
+  const xChannel = axisChannel('x', x, xs, width === 'full' ? 10 : 5);
+  const yChannel = axisChannel('y', y, ys, 6);
+  const pixel = pixelsAcross(x, xs, size.width);
+  const isMarked = series.map(({ points }) => points.length <= MARKED);
+
+  const layers: Layer[] = [
+    ...drawn.flatMap(({ band }, index): Layer[] =>
+      band.length === 0
+        ? []
+        : [
+            {
+              data: { values: band.map(([at, low, high]) => ({ x: at, y: low, high })) },
+              mark: { type: 'area', color: seriesLook(index).color, opacity: 0.16 },
+              encoding: { x: xChannel, y: yChannel, y2: { field: 'high' } },
+            },
+          ],
+    ),
+    ...ruleLayers(rules, yChannel),
+    ...markerLayers(markers, xChannel, pixel, size.width),
+    ...drawn.flatMap(({ stretches }, index): Layer[] => {
+      const { color, dash, shape } = seriesLook(index);
+      const rows = stretches.flatMap((stretch, part) =>
+        thinLine(stretch, pixel).map(([at, value], place) => {
+          return { x: at, y: value, part, place, alone: stretch.length === 1 };
+        }),
+      );
+      const dots = isMarked[index] ? rows : rows.filter(({ alone }) => alone);
+      const line: Layer = {
+        data: { values: rows },
+        mark: { type: 'line', color, strokeWidth: 1.75, strokeJoin: 'round', strokeDash: [...dash] },
+        encoding: {
+          x: xChannel,
+          y: yChannel,
+          detail: { field: 'part', type: 'nominal' },
+          // Vega-Lite would join them by x.
+          order: { field: 'place', type: 'quantitative' },
+        },
+      };
+      if (dots.length === 0) return [line];
+      const dotted: Layer = {
+        data: { values: dots },
+        mark: { type: 'point', filled: true, shape, color, size: 26, opacity: 1 },
+        encoding: { x: xChannel, y: yChannel },
+      };
+      return [line, dotted];
+    }),
+  ];
+  const svg = await chartSvg({ ...size, layer: layers }, describe(chart, drawn));
+  const entries = series.map(({ name }, index) => ({ sign: lineSign(index, isMarked[index]!), label: name }));
+  // The name of the only line is on the axis already.
+  const isNamed = series.length === 1 && series[0]!.name === y.title;
+  return { body: svg, legend: isNamed ? '' : legendHtml(entries), notes, width };
+}
+
+/** The whole pixel at which an x stands, counted from the left; near enough for thinning. */
+function pixelsAcross(
+  { scale, reverse }: ChartAxis,
+  xs: readonly number[],
+  width: number,
+): (x: number) => number {
+  const at = (value: number): number => (scale === 'log' ? Math.log(value) : value);
+  const [low, high] = extent(xs).map(at) as [number, number];
+  if (low === high) return () => 0;
+  return (value) => {
+    const share = (at(value) - low) / (high - low);
+    return Math.floor((reverse ? 1 - share : share) * width);
+  };
+}
+
+const NOTE = { type: 'text', fontSize: 11, color: INK, limit: 360 } as const;
+
+function ruleLayers(
+  rules: readonly { readonly y: number; readonly label: string }[],
+  channel: AxisChannel<'y'>,
+): Layer[] {
+  if (rules.length === 0) return [];
+  const data = { values: rules.map(({ y, label }) => ({ y, label })) };
+  return [
+    {
+      data,
+      mark: { type: 'rule', color: INK, strokeDash: [5, 3], strokeWidth: 1, opacity: 0.7 },
+      encoding: { y: channel },
+    },
+    {
+      name: 'rule_notes',
+      data,
+      mark: { ...NOTE, align: 'right', baseline: 'bottom', dy: -3 },
+      encoding: { x: { value: 'width' }, y: channel, text: { field: 'label', type: 'nominal' } },
+    },
+  ];
+}
+
+function markerLayers(
+  markers: readonly ChartMarker[],
+  channel: AxisChannel<'x'>,
+  pixel: (x: number) => number,
+  width: number,
+): Layer[] {
+  if (markers.length === 0) return [];
+  // Labels stand beside their line, on the side where there is more room.
+  const notes = (align: 'left' | 'right'): Layer[] => {
+    const values = labelled(markers).filter(({ x }) => pixel(x) < width * 0.7 === (align === 'left'));
+    if (values.length === 0) return [];
+    return [
+      {
+        name: `marker_notes_${align}`,
+        data: { values: values.map(({ x, label }) => ({ x, label })) },
+        mark: { ...NOTE, color: FAINT, align, baseline: 'top', dx: align === 'left' ? 4 : -4 },
+        encoding: { x: channel, y: { value: 2 }, text: { field: 'label', type: 'nominal' } },
+      },
+    ];
+  };
+  return [
+    {
+      data: { values: markers.map(({ x }) => ({ x })) },
+      mark: { type: 'rule', color: FAINT, strokeDash: [2, 3], strokeWidth: 1 },
+      encoding: { x: channel },
+    },
+    ...notes('left'),
+    ...notes('right'),
+  ];
+}
