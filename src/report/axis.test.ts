@@ -4,7 +4,7 @@ import { axisChannel, extent, logTicks, rangeText } from './axis.ts';
 
 describe('axisChannel', () => {
   const domainOf = (axis: object, values: number[]) =>
-    axisChannel('x', { title: 'x', ...axis }, values, 5).scale.domain;
+    axisChannel('x', { title: 'x', ...axis }, values, { ticks: 5, room: 100 }).scale.domain;
 
   it('spans the values, and zero where asked', () => {
     expect(domainOf({}, [3, 5, 4])).toEqual([3, 5]);

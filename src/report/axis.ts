@@ -38,12 +38,23 @@ function domainOf(zero: boolean, values: readonly number[]): [number, number] {
   return [low - room, high + room];
 }
 
-/** Vega-Lite's channel for a field of numbers along an axis that holds `values`, with about `ticks` labels on a linear one. */
+/** What an axis has room for. */
+export interface AxisRoom {
+  /** Labels, about; for linear axes. */
+  readonly ticks: number;
+  /** Pixels of the title. */
+  readonly room: number;
+}
+
+/**
+ * Vega-Lite's channel for a field of numbers along an axis that holds `values`. A title that is longer than there is room for is cut short: Vega would
+ * shrink the chart until it fits.
+ */
 export function axisChannel<F extends string>(
   field: F,
   axis: ChartAxis,
   values: readonly number[],
-  ticks: number,
+  { ticks, room }: AxisRoom,
 ) {
   const { title, format = 'number', scale: type = 'linear', zero = false, reverse = false } = axis;
   const domain = domainOf(zero, values);
@@ -53,6 +64,7 @@ export function axisChannel<F extends string>(
     type: 'quantitative' as const,
     axis: {
       title,
+      titleLimit: room,
       labelExpr: LABELS[format],
       ...places,
       ...(format === 'integer' ? { tickMinStep: 1 } : {}),

@@ -1,32 +1,47 @@
 import { axisChannel, rangeText } from './axis.ts';
 import { chartSvg, INK, seriesLook } from './chart-svg.ts';
-import { CHART_WIDTHS, type Drawn, EMPTY, fillSign, legendHtml } from './figure.ts';
+import { AXIS_ROOMS, CHART_WIDTHS, type Drawn, EMPTY, fillSign, legendHtml } from './figure.ts';
 import type { BarChart } from './report.ts';
+import { formatValue } from './value-format.ts';
 
 /** Pixels of a bar, and between groups. */
 const [BAR, GAP] = [9, 8];
 
+/** Begins names of categories: Vega looks names up in plain objects, where `toString` and its like are found without having been put there. */
+const CATEGORY = 'category ';
+
+/** Most categories whose values are told one by one. */
+const TOLD = 12;
+
 /** What the chart says to those who do not see it. */
 function describe({ title, value, categories, series }: BarChart): string {
-  const bars = series.map(({ name, values }) => {
+  const groups = `${value.title} of ${categories.length} ${categories.length === 1 ? 'group' : 'groups'}.`;
+  const ranges = series.map(({ name, values }) => {
     const known = values.filter((entry) => entry !== null);
     return known.length === 0 ? `${name}: no values.` : `${name}: ${rangeText(known, value)}.`;
   });
-  const groups = `${value.title} of ${categories.length} ${categories.length === 1 ? 'group' : 'groups'}.`;
-  return [`Bar chart: ${title}.`, groups, ...bars].join(' ');
+  const each = categories.map((category, at) => {
+    const bars = series.map(({ name, values }) => `${name} ${formatValue(values[at] ?? null, value.format)}`);
+    return `${category}: ${bars.join(', ')}.`;
+  });
+  return [`Bar chart: ${title}.`, groups, ...(categories.length <= TOLD ? each : ranges)].join(' ');
 }
 
 /** Draws a bar chart, the first category on top. */
 export async function drawBarChart(chart: BarChart): Promise<Drawn> {
   const { value, categories, series, width = 'full' } = chart;
-  const rows = series.flatMap(({ name, values }) =>
-    values.flatMap((x, index) => (x === null ? [] : [{ x, category: categories[index]!, series: name }])),
+  // Series go by their places, for the same reason.
+  const keys = series.map((_, index) => `s${index}`);
+  const rows = series.flatMap(({ values }, index) =>
+    values.flatMap((x, at) =>
+      x === null ? [] : [{ x, category: CATEGORY + categories[at]!, series: keys[index]! }],
+    ),
   );
   if (rows.length === 0) return { body: EMPTY, legend: '', notes: [], width };
   const names = series.map(({ name }) => name);
   const range = series.map((_, index) => seriesLook(index).color);
   const xs = rows.map(({ x }) => x);
-  const x = axisChannel('x', { ...value, zero: value.zero ?? true }, xs, width === 'full' ? 8 : 4);
+  const x = axisChannel('x', { ...value, zero: value.zero ?? true }, xs, AXIS_ROOMS[width].x);
   const svg = await chartSvg(
     {
       width: CHART_WIDTHS[width],
@@ -41,14 +56,20 @@ export async function drawBarChart(chart: BarChart): Promise<Drawn> {
           type: 'nominal',
           sort: null,
           scale: {
-            domain: [...categories],
+            domain: categories.map((name) => CATEGORY + name),
             paddingInner: GAP / (series.length * BAR + GAP),
             paddingOuter: 0.1,
           },
-          axis: { title: null, labelColor: INK, labelLimit: width === 'full' ? 260 : 140, domain: true },
+          axis: {
+            title: null,
+            labelExpr: `slice(datum.label, ${CATEGORY.length})`,
+            labelColor: INK,
+            labelLimit: width === 'full' ? 260 : 140,
+            domain: true,
+          },
         },
-        yOffset: { field: 'series', sort: null, scale: { domain: names } },
-        color: { field: 'series', type: 'nominal', scale: { domain: names, range } },
+        yOffset: { field: 'series', sort: null, scale: { domain: keys } },
+        color: { field: 'series', type: 'nominal', scale: { domain: keys, range } },
       },
     },
     describe(chart),

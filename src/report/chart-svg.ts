@@ -99,7 +99,7 @@ class ErrorLog {
 
 /** Attributes that say nothing here: what the page's style sets, the value that holds anyway, or is for reading marks aloud one by one. */
 const SPARE =
-  / (font-family|pointer-events|role|aria-[a-z]+)="[^"]*"| opacity="1"| font-weight="normal"| stroke-miterlimit="4"/g;
+  / (font-family|pointer-events|role|aria-[a-z]+)="[^"]*"| opacity="1"| font-weight="normal"| stroke-miterlimit="4"| stroke-dasharray=""/g;
 
 /** Coordinates to a hundredth of a pixel: the rest is not seen, but is most of the text. */
 const rounded = (tag: string): string =>

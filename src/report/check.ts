@@ -142,7 +142,7 @@ const barChart = checked(
   }),
   ({ value, categories, series }, place) => {
     // A bar's length means something only from 0 on.
-    if (value.scale === 'log') refuse(inside(place, 'value.scale'), "'linear' for bars", 'log');
+    if (value.scale === 'log') refuse(inside(place, 'value.scale'), "'linear' for bars", value.scale);
     differ(categories, (index) => inside(place, `categories[${index}]`));
     const names = series.map(({ name }) => name);
     differ(names, (index) => inside(place, `series[${index}].name`));

@@ -5,6 +5,12 @@ import type { ChartWidth } from './report.ts';
 /** Pixels across of charts of both widths, as many as the page has room for. */
 export const CHART_WIDTHS: Readonly<Record<ChartWidth, number>> = { full: 864, half: 412 };
 
+/** What axes of charts of both widths have room for, beside labels of 90 pixels. */
+export const AXIS_ROOMS = {
+  full: { x: { ticks: 8, room: 760 }, y: { ticks: 6, room: 760 } },
+  half: { x: { ticks: 5, room: 310 }, y: { ticks: 6, room: 310 } },
+} as const;
+
 /** An item as drawn, before it gets its number and its caption. */
 export interface Drawn {
   /** HTML of the drawing or table. */

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../core/errors.ts';
 import { axisChannel } from './axis.ts';
 import { chartSvg, seriesLook } from './chart-svg.ts';
-import { CHART_WIDTHS, type Drawn, EMPTY, fillSign, legendHtml } from './figure.ts';
+import { AXIS_ROOMS, CHART_WIDTHS, type Drawn, EMPTY, fillSign, legendHtml } from './figure.ts';
 import type { ChartAxis, HistogramChart, HistogramCounts } from './report.ts';
 import { formatValue } from './value-format.ts';
 
@@ -97,10 +97,10 @@ export async function drawHistogram(chart: HistogramChart): Promise<Drawn> {
   const steps = ({ counts }: HistogramCounts) => ({
     values: [...counts, counts.at(-1)!].map((y, index) => ({ x: low + ((high - low) * index) / bins, y })),
   });
-  const x = axisChannel('x', X, [low, high], width === 'full' ? 10 : 5);
+  const x = axisChannel('x', X, [low, high], AXIS_ROOMS[width].x);
   const encoding = {
     x: { ...x, scale: { ...x.scale, nice: false } },
-    y: axisChannel('y', Y, [0, most], 4),
+    y: axisChannel('y', Y, [0, most], { ...AXIS_ROOMS[width].y, ticks: 4 }),
   };
   const { color } = seriesLook(0);
   const label = [

@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { type AxisChannel, axisChannel, extent, rangeText } from './axis.ts';
 import { chartSvg, FAINT, INK, seriesLook } from './chart-svg.ts';
-import { CHART_WIDTHS, type Drawn, EMPTY, legendHtml, lineSign } from './figure.ts';
+import { AXIS_ROOMS, CHART_WIDTHS, type Drawn, EMPTY, legendHtml, lineSign } from './figure.ts';
 import type { ChartAxis, ChartMarker, LineChart, LineSeries } from './report.ts';
 import { thinLine } from './thin.ts';
 import { formatValue } from './value-format.ts';
@@ -85,8 +85,8 @@ export async function drawLineChart(chart: LineChart): Promise<Drawn> {
     ...bands.flatMap(([, low, high]) => [low, high]),
     ...rules.map((rule) => rule.y),
   ];
-  const xChannel = axisChannel('x', x, xs, width === 'full' ? 10 : 5);
-  const yChannel = axisChannel('y', y, ys, 6);
+  const xChannel = axisChannel('x', x, xs, AXIS_ROOMS[width].x);
+  const yChannel = axisChannel('y', y, ys, AXIS_ROOMS[width].y);
   const pixel = pixelsAcross(x, xs, size.width);
   const isMarked = series.map(({ points }) => points.length <= MARKED);
 
@@ -102,7 +102,7 @@ export async function drawLineChart(chart: LineChart): Promise<Drawn> {
             },
           ],
     ),
-    ...ruleLayers(rules, yChannel),
+    ...ruleLayers(rules, yChannel, size.width),
     ...markerLayers(markers, xChannel, pixel, size.width),
     ...drawn.flatMap(({ stretches }, index): Layer[] => {
       const { color, dash, shape } = seriesLook(index);
@@ -154,11 +154,12 @@ function pixelsAcross(
   };
 }
 
-const NOTE = { type: 'text', fontSize: 11, color: INK, limit: 360 } as const;
+const NOTE = { type: 'text', fontSize: 11, color: INK } as const;
 
 function ruleLayers(
   rules: readonly { readonly y: number; readonly label: string }[],
   channel: AxisChannel<'y'>,
+  width: number,
 ): Layer[] {
   if (rules.length === 0) return [];
   const data = { values: rules.map(({ y, label }) => ({ y, label })) };
@@ -171,7 +172,7 @@ function ruleLayers(
     {
       name: 'rule_notes',
       data,
-      mark: { ...NOTE, align: 'right', baseline: 'bottom', dy: -3 },
+      mark: { ...NOTE, align: 'right', baseline: 'bottom', dy: -3, limit: width * 0.6 },
       encoding: { x: { value: 'width' }, y: channel, text: { field: 'label', type: 'nominal' } },
     },
   ];
@@ -184,7 +185,7 @@ function markerLayers(
   width: number,
 ): Layer[] {
   if (markers.length === 0) return [];
-  // Labels stand beside their line, on the side where there is more room.
+  // Labels stand beside their line, on the side where there is more room, and end before the chart does.
   const notes = (align: 'left' | 'right'): Layer[] => {
     const values = labelled(markers).filter(({ x }) => pixel(x) < width * 0.7 === (align === 'left'));
     if (values.length === 0) return [];
@@ -192,7 +193,14 @@ function markerLayers(
       {
         name: `marker_notes_${align}`,
         data: { values: values.map(({ x, label }) => ({ x, label })) },
-        mark: { ...NOTE, color: FAINT, align, baseline: 'top', dx: align === 'left' ? 4 : -4 },
+        mark: {
+          ...NOTE,
+          color: FAINT,
+          align,
+          baseline: 'top',
+          dx: align === 'left' ? 4 : -4,
+          limit: width * 0.25,
+        },
         encoding: { x: channel, y: { value: 2 }, text: { field: 'label', type: 'nominal' } },
       },
     ];

@@ -59,6 +59,17 @@ function overview(pruned: readonly Pruned[]): ReportTable {
   };
 }
 
+/** Says that `shown` of `all` are drawn. */
+function limitText(shown: number, all: number): string {
+  if (shown === 0) return `None of ${all} pruned parameters are drawn; all are in the table.`;
+  const largest =
+    shown === 1
+      ? `The largest of ${all} pruned parameters is`
+      : `The ${shown} largest of ${all} pruned parameters are`;
+  const rest = all - shown;
+  return `${largest} drawn; ${rest} more ${rest === 1 ? 'is' : 'are'} in the table.`;
+}
+
 /**
  * A section on the pruned parameters of a module: a table of all, and a histogram and a mask map of each, in the module's order. Parameters whose
  * pruning was made permanent have no mask any more and are not among them. Throws ArgumentError where `limit` cannot be.
@@ -85,12 +96,6 @@ export function weightSection(after: AnyModule, options: WeightSectionOptions = 
       }),
       maskMap(mask, { title: name, axis: parameter.layout?.output ?? 0 }),
     ]);
-  const rest = pruned.length - drawn.size;
-  const text =
-    rest === 0
-      ? {}
-      : {
-          text: `The ${drawn.size} largest of ${pruned.length} pruned parameters are drawn; ${rest} more are in the table.`,
-        };
+  const text = drawn.size === pruned.length ? {} : { text: limitText(drawn.size, pruned.length) };
   return { title, ...text, items: [overview(pruned), ...items] };
 }
