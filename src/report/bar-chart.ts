@@ -10,6 +10,17 @@ const [BAR, GAP] = [9, 8];
 /** Begins names of categories: Vega looks names up in plain objects, where `toString` and its like are found without having been put there. */
 const CATEGORY = 'category ';
 
+/** Most characters of a category's label. */
+const LONGEST = { full: 36, half: 18 } as const;
+
+/** Vega's expression for a category's name, without its middle where it is long: both ends of a layer's path tell something. */
+function shortLabel(longest: number): string {
+  const name = `slice(datum.label, ${CATEGORY.length})`;
+  const head = Math.ceil((longest - 1) / 2);
+  const short = `slice(${name}, 0, ${head}) + '…' + slice(${name}, ${head + 1 - longest})`;
+  return `length(${name}) > ${longest} ? ${short} : ${name}`;
+}
+
 /** Most categories whose values are told one by one. */
 const TOLD = 12;
 
@@ -62,9 +73,9 @@ export async function drawBarChart(chart: BarChart): Promise<Drawn> {
           },
           axis: {
             title: null,
-            labelExpr: `slice(datum.label, ${CATEGORY.length})`,
+            labelExpr: shortLabel(LONGEST[width]),
             labelColor: INK,
-            labelLimit: width === 'full' ? 260 : 140,
+            labelLimit: 0,
             domain: true,
           },
         },

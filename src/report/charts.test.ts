@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../core/errors.ts';
 import { drawBarChart } from './bar-chart.ts';
@@ -278,6 +279,18 @@ describe('drawBarChart', () => {
     expect(textsOf(body)).toEqual(expect.arrayContaining(categories));
   });
 
+  it('leaves the middle of long names out, and keeps those apart that look the same then', async () => {
+    const categories = ['a', 'b'].map((part) => `${'model.'.repeat(10)}${part}${'.conv'.repeat(10)}`);
+    const { body } = await drawBarChart(barChart({ categories }));
+    const labels = textsOf(body).filter((text) => text.startsWith('model.'));
+    expect(labels).toEqual(['model.model.model.…nv.conv.conv.conv', 'model.model.model.…nv.conv.conv.conv']);
+    expect(body.match(/<path [^>]*fill="var\(--s1\)"/g)).toHaveLength(2);
+    const { body: exact } = await drawBarChart(barChart({ categories: ['x'.repeat(36), 'y'.repeat(37)] }));
+    expect(textsOf(exact)).toEqual(
+      expect.arrayContaining(['x'.repeat(36), `${'y'.repeat(18)}…${'y'.repeat(17)}`]),
+    );
+  });
+
   it('needs no legend for one series, and says so where there is nothing', async () => {
     const one = await drawBarChart(barChart({ series: [{ name: 'a', values: [1, 2] }] }));
     expect(one.legend).toBe('');
@@ -295,6 +308,17 @@ describe('drawBarChart', () => {
 });
 
 describe('chartSvg', () => {
+  it('loads Vega only when a chart is drawn', () => {
+    const folder = new URL('.', import.meta.url);
+    const sources = readdirSync(folder).filter((name) => /(?<!\.test)\.ts$/.test(name));
+    const imports = sources.flatMap((name) => {
+      const lines = readFileSync(new URL(name, folder), 'utf8').split('\n');
+      return lines.filter((line) => /['"]vega(-lite)?['"]/.test(line));
+    });
+    expect(imports.length).toBeGreaterThan(1);
+    expect(imports.filter((line) => !/^import type |\bimport\('vega/.test(line))).toEqual([]);
+  });
+
   it('gives what Vega says is wrong as an error of the house', async () => {
     const spec = {
       data: { values: [{ x: 1 }] },

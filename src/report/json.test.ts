@@ -174,6 +174,29 @@ describe('reportJson and parseReport', () => {
     );
   });
 
+  it('take any JSON in any place as a report that goes round, or refuse it as what it is', () => {
+    const paths: string[] = [];
+    const walk = (value: unknown, path: string): void => {
+      if (path !== '') paths.push(path);
+      if (typeof value !== 'object' || value === null) return;
+      for (const [key, entry] of Object.entries(value)) walk(entry, path === '' ? key : `${path}.${key}`);
+    };
+    walk(JSON.parse(reportJson(sampleReport())), '');
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), fc.jsonValue(), (path, value) => {
+        let json: string;
+        try {
+          json = reportJson(parseReport(altered(path, value)));
+        } catch (error) {
+          expect(error).toBeInstanceOf(ArgumentError);
+          return;
+        }
+        expect(reportJson(parseReport(json))).toBe(json);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('shorten long texts in messages', () => {
     expect(() => parseReport(altered('seed', 'x'.repeat(1000)))).toThrow(/got "x{39}…"$/);
   });

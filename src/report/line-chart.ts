@@ -1,8 +1,8 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { type AxisChannel, axisChannel, extent, rangeText } from './axis.ts';
-import { chartSvg, FAINT, INK, seriesLook } from './chart-svg.ts';
+import { chartSvg, FAINT, INK, type SeriesLook, seriesLook } from './chart-svg.ts';
 import { AXIS_ROOMS, CHART_WIDTHS, type Drawn, EMPTY, legendHtml, lineSign } from './figure.ts';
-import type { ChartAxis, ChartMarker, LineChart, LineSeries } from './report.ts';
+import type { ChartAxis, ChartMarker, ChartRule, LineChart, LineSeries } from './report.ts';
 import { thinLine } from './thin.ts';
 import { formatValue } from './value-format.ts';
 
@@ -90,47 +90,18 @@ export async function drawLineChart(chart: LineChart): Promise<Drawn> {
   const pixel = pixelsAcross(x, xs, size.width);
   const isMarked = series.map(({ points }) => points.length <= MARKED);
 
-  const layers: Layer[] = [
-    ...drawn.flatMap(({ band }, index): Layer[] =>
-      band.length === 0
-        ? []
-        : [
-            {
-              data: { values: band.map(([at, low, high]) => ({ x: at, y: low, high })) },
-              mark: { type: 'area', color: seriesLook(index).color, opacity: 0.16 },
-              encoding: { x: xChannel, y: yChannel, y2: { field: 'high' } },
-            },
-          ],
+  const ruled = ruleLayers(rules, yChannel, size.width);
+  const marked = markerLayers(markers, xChannel, pixel, size.width);
+  const layers = [
+    ...drawn.flatMap(({ band }, index) => bandLayers(band, seriesLook(index), xChannel, yChannel)),
+    ...ruled.lines,
+    ...marked.lines,
+    ...drawn.flatMap(({ stretches }, index) =>
+      lineLayers(stretches, seriesLook(index), isMarked[index]!, pixel, xChannel, yChannel),
     ),
-    ...ruleLayers(rules, yChannel, size.width),
-    ...markerLayers(markers, xChannel, pixel, size.width),
-    ...drawn.flatMap(({ stretches }, index): Layer[] => {
-      const { color, dash, shape } = seriesLook(index);
-      const rows = stretches.flatMap((stretch, part) =>
-        thinLine(stretch, pixel).map(([at, value], place) => {
-          return { x: at, y: value, part, place, alone: stretch.length === 1 };
-        }),
-      );
-      const dots = isMarked[index] ? rows : rows.filter(({ alone }) => alone);
-      const line: Layer = {
-        data: { values: rows },
-        mark: { type: 'line', color, strokeWidth: 1.75, strokeJoin: 'round', strokeDash: [...dash] },
-        encoding: {
-          x: xChannel,
-          y: yChannel,
-          detail: { field: 'part', type: 'nominal' },
-          // Vega-Lite would join them by x.
-          order: { field: 'place', type: 'quantitative' },
-        },
-      };
-      if (dots.length === 0) return [line];
-      const dotted: Layer = {
-        data: { values: dots },
-        mark: { type: 'point', filled: true, shape, color, size: 26, opacity: 1 },
-        encoding: { x: xChannel, y: yChannel },
-      };
-      return [line, dotted];
-    }),
+    // Over the lines, so that they can be read.
+    ...ruled.notes,
+    ...marked.notes,
   ];
   const svg = await chartSvg({ ...size, layer: layers }, describe(chart, drawn));
   const entries = series.map(({ name }, index) => ({ sign: lineSign(index, isMarked[index]!), label: name }));
@@ -154,64 +125,109 @@ function pixelsAcross(
   };
 }
 
-const NOTE = { type: 'text', fontSize: 11, color: INK } as const;
-
-function ruleLayers(
-  rules: readonly { readonly y: number; readonly label: string }[],
-  channel: AxisChannel<'y'>,
-  width: number,
+function bandLayers(
+  band: Stretches['band'],
+  { color }: SeriesLook,
+  x: AxisChannel<'x'>,
+  y: AxisChannel<'y'>,
 ): Layer[] {
-  if (rules.length === 0) return [];
-  const data = { values: rules.map(({ y, label }) => ({ y, label })) };
+  if (band.length === 0) return [];
   return [
     {
-      data,
-      mark: { type: 'rule', color: INK, strokeDash: [5, 3], strokeWidth: 1, opacity: 0.7 },
-      encoding: { y: channel },
-    },
-    {
-      name: 'rule_notes',
-      data,
-      mark: { ...NOTE, align: 'right', baseline: 'bottom', dy: -3, limit: width * 0.6 },
-      encoding: { x: { value: 'width' }, y: channel, text: { field: 'label', type: 'nominal' } },
+      data: { values: band.map(([at, low, high]) => ({ x: at, y: low, high })) },
+      mark: { type: 'area', color, opacity: 0.16 },
+      encoding: { x, y, y2: { field: 'high' } },
     },
   ];
 }
 
+/** A series: its line, and its points where they are marked or stand alone. */
+function lineLayers(
+  stretches: Stretches['stretches'],
+  { color, dash, shape }: SeriesLook,
+  isMarked: boolean,
+  pixel: (x: number) => number,
+  x: AxisChannel<'x'>,
+  y: AxisChannel<'y'>,
+): Layer[] {
+  const rows = stretches.flatMap((stretch, part) =>
+    thinLine(stretch, pixel).map(([at, value], place) => {
+      return { x: at, y: value, part, place, alone: stretch.length === 1 };
+    }),
+  );
+  const dots = isMarked ? rows : rows.filter(({ alone }) => alone);
+  const line: Layer = {
+    data: { values: rows },
+    mark: { type: 'line', color, strokeWidth: 1.75, strokeJoin: 'round', strokeDash: [...dash] },
+    encoding: {
+      x,
+      y,
+      detail: { field: 'part', type: 'nominal' },
+      // Vega-Lite would join them by x.
+      order: { field: 'place', type: 'quantitative' },
+    },
+  };
+  if (dots.length === 0) return [line];
+  const mark = { type: 'point', filled: true, shape, color, size: 26, opacity: 1 } as const;
+  return [line, { data: { values: dots }, mark, encoding: { x, y } }];
+}
+
+/** Lines across a chart, which stand behind the series, and their labels, which stand before. */
+interface Guides {
+  readonly lines: readonly Layer[];
+  readonly notes: readonly Layer[];
+}
+
+const NOTE = { type: 'text', fontSize: 11, color: INK } as const;
+
+function ruleLayers(rules: readonly ChartRule[], y: AxisChannel<'y'>, width: number): Guides {
+  if (rules.length === 0) return { lines: [], notes: [] };
+  const data = { values: rules.map((rule) => ({ y: rule.y, label: rule.label })) };
+  return {
+    lines: [
+      {
+        data,
+        mark: { type: 'rule', color: INK, strokeDash: [5, 3], strokeWidth: 1, opacity: 0.7 },
+        encoding: { y },
+      },
+    ],
+    notes: [
+      {
+        name: 'rule_notes',
+        data,
+        mark: { ...NOTE, align: 'right', baseline: 'bottom', dy: -3, limit: width * 0.6 },
+        encoding: { x: { value: 'width' }, y, text: { field: 'label', type: 'nominal' } },
+      },
+    ],
+  };
+}
+
 function markerLayers(
   markers: readonly ChartMarker[],
-  channel: AxisChannel<'x'>,
+  x: AxisChannel<'x'>,
   pixel: (x: number) => number,
   width: number,
-): Layer[] {
-  if (markers.length === 0) return [];
+): Guides {
+  if (markers.length === 0) return { lines: [], notes: [] };
   // Labels stand beside their line, on the side where there is more room, and end before the chart does.
-  const notes = (align: 'left' | 'right'): Layer[] => {
-    const values = labelled(markers).filter(({ x }) => pixel(x) < width * 0.7 === (align === 'left'));
-    if (values.length === 0) return [];
-    return [
+  const notes = (['left', 'right'] as const).map((align): Layer => {
+    const values = labelled(markers).filter((marker) => pixel(marker.x) < width * 0.7 === (align === 'left'));
+    const dx = align === 'left' ? 4 : -4;
+    return {
+      name: `marker_notes_${align}`,
+      data: { values: values.map((marker) => ({ x: marker.x, label: marker.label })) },
+      mark: { ...NOTE, color: FAINT, align, baseline: 'top', dx, limit: width * 0.25 },
+      encoding: { x, y: { value: 2 }, text: { field: 'label', type: 'nominal' } },
+    };
+  });
+  return {
+    lines: [
       {
-        name: `marker_notes_${align}`,
-        data: { values: values.map(({ x, label }) => ({ x, label })) },
-        mark: {
-          ...NOTE,
-          color: FAINT,
-          align,
-          baseline: 'top',
-          dx: align === 'left' ? 4 : -4,
-          limit: width * 0.25,
-        },
-        encoding: { x: channel, y: { value: 2 }, text: { field: 'label', type: 'nominal' } },
+        data: { values: markers.map((marker) => ({ x: marker.x })) },
+        mark: { type: 'rule', color: FAINT, strokeDash: [2, 3], strokeWidth: 1 },
+        encoding: { x },
       },
-    ];
+    ],
+    notes,
   };
-  return [
-    {
-      data: { values: markers.map(({ x }) => ({ x })) },
-      mark: { type: 'rule', color: FAINT, strokeDash: [2, 3], strokeWidth: 1 },
-      encoding: { x: channel },
-    },
-    ...notes('left'),
-    ...notes('right'),
-  ];
 }

@@ -52,8 +52,8 @@ pre { margin: .35rem 0 0; padding: .65rem .85rem; background: var(--wash); borde
 nav { margin: 0 0 1rem; font-size: .9rem; }
 nav h2 { margin: 0 0 .35rem; padding: 0; border: 0; font: inherit; color: var(--faint); }
 nav ol { margin: 0; padding: 0; list-style: none; columns: 2 18rem; column-gap: 2rem; }
-nav li { padding: .12rem 0; break-inside: avoid; }
-nav .no { display: inline-block; min-width: 1.7em; color: var(--faint); font-variant-numeric: tabular-nums; }
+nav li { display: flex; padding: .12rem 0; break-inside: avoid; }
+nav .no { flex: none; min-width: 1.7em; color: var(--faint); font-variant-numeric: tabular-nums; }
 nav a { color: inherit; text-decoration-color: var(--rule); }
 nav a:hover { color: var(--accent); text-decoration-color: currentColor; }
 .items { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 2.25rem 2.5rem; margin-top: 1.5rem; align-items: start; }
