@@ -95,3 +95,13 @@ export class FileError extends SecateurError {
     this.path = path;
   }
 }
+
+/** Training met a number that is not finite. Carries the step, counted from 1. */
+export class NonFiniteError extends SecateurError {
+  readonly step: number;
+
+  constructor(message: string, step: number) {
+    super('non-finite', message);
+    this.step = step;
+  }
+}

@@ -2,6 +2,7 @@ import { GraphError, UnsupportedError } from '../core/errors.ts';
 import type { Graph, Node, Value } from '../ir/index.ts';
 import { type GraphParameter, graphParameters } from '../ops/index.ts';
 import { liftConstants } from '../passes/index.ts';
+import { inlineGraph } from './inline-graph.ts';
 import { type AnyModule, Module } from './module.ts';
 import { Parameter } from './parameter.ts';
 import { cleaned, ownName, scopeOf, stateDictName } from './scopes.ts';
@@ -60,11 +61,13 @@ export class GraphModule extends Module<readonly Variable[]> {
     throw new GraphError(`GraphModule: no layer computes something at '${path}'`);
   }
 
-  /** A graph that was read keeps its own operator versions and runs by itself (`run`, `trace`). Throws UnsupportedError. */
-  override forward(): readonly Variable[] {
-    throw new UnsupportedError(
-      'GraphModule: a graph that was read cannot be called inside another forward; run it by itself',
-    );
+  /**
+   * Writes the graph's nodes into the graph being traced, brought to its operator versions and to the batch size of the inputs. In training mode operators do what they do in
+   * training: batch norm takes the batch's statistics, dropout drops. Throws ArgumentError where the number of inputs differs or the batch size is built in,
+   * UnsupportedError where a node cannot be inlined.
+   */
+  override forward(...inputs: Variable[]): readonly Variable[] {
+    return inlineGraph(this, this.graph, inputs);
   }
 }
 

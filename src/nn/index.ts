@@ -19,7 +19,7 @@ export * as init from './init.ts';
 export * from './layers/index.ts';
 export { type AnyModule, Module, type ModuleOutput, type ParameterPlace } from './module.ts';
 export { type MaskMethod, Parameter, type ParameterPruning } from './parameter.ts';
-export { type ActivationsOptions, activations, type RunResult, run } from './run.ts';
+export { type ActivationsOptions, activations, feedParameters, type RunResult, run } from './run.ts';
 export type { StateDict } from './state-dict.ts';
 export {
   exportOnnx,

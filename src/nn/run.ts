@@ -112,8 +112,11 @@ const FED: ReadonlySet<string> = new Set([
   'bool',
 ]);
 
-/** Makes the module's parameters and buffers inputs of the graph; gives them by name. */
-function feedParameters(module: AnyModule, graph: Graph): Map<string, Tensor> {
+/**
+ * Makes the module's parameters and buffers, which the graph holds as initializers, inputs of the graph; gives them by name. The graph can then be compiled once and fed
+ * with whatever the module's tensors hold.
+ */
+export function feedParameters(module: AnyModule, graph: Graph): Map<string, Tensor> {
   const own = new Set<Tensor>(module.buffers());
   for (const parameter of module.parameters()) own.add(parameter.data);
   const fed = new Map<string, Tensor>();

@@ -35,6 +35,8 @@ export interface Traced {
   readonly moduleOutputs: ReadonlyMap<string, readonly (readonly Value[])[]>;
   /** True where the forward gives one variable, not a list. */
   readonly single: boolean;
+  /** Inputs to be fed with uniform random numbers in [0, 1), where the trace was asked for `random: 'inputs'`. */
+  readonly randomInputs: readonly Value[];
 }
 
 /** Operator versions that the nodes written here mean the same in. */
@@ -73,7 +75,13 @@ export function traceDetailed(module: AnyModule, inputs: TraceInputs, options: T
   const result = inMode(module, options.training, () => module.call(...variables));
   const single = result instanceof Variable;
   nameOutputs(tracer, single ? [result] : result, options.outputNames);
-  return { graph: builder.graph, updates: tracer.updates, moduleOutputs: tracer.moduleOutputs, single };
+  return {
+    graph: builder.graph,
+    updates: tracer.updates,
+    moduleOutputs: tracer.moduleOutputs,
+    single,
+    randomInputs: tracer.randomInputs,
+  };
 }
 
 /**
@@ -141,7 +149,7 @@ function copyOf(module: GraphModule, inputs: TraceInputs, options: TraceOptions)
     const copy = output && values.get(output);
     if (copy) moduleOutputs.set(path, [[copy]]);
   }
-  return { graph, updates: [], moduleOutputs, single: false };
+  return { graph, updates: [], moduleOutputs, single: false, randomInputs: [] };
 }
 
 interface NamedInput {

@@ -3,7 +3,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { fromFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Shape, Value } from '../ir/index.ts';
-import { GraphBuilder, type OpOptions } from '../ops/index.ts';
+import { Expressions, GraphBuilder, type OpOptions } from '../ops/index.ts';
 import type { Operand } from './functional/operand.ts';
 import type { AnyModule, ModuleOutput } from './module.ts';
 import { Parameter, type ParameterPruning } from './parameter.ts';
@@ -22,6 +22,11 @@ export interface TracerOptions {
    * joined by a Mul, so that the gradient of the original is 0 where it is pruned.
    */
   readonly masks?: 'bake' | 'graph';
+  /**
+   * Where random numbers of dropout come from: `nodes` (the default) that draw them, or graph `inputs`, which whoever runs the graph feeds, so that a run can be
+   * repeated from any step. They are listed in `Tracer.randomInputs`.
+   */
+  readonly random?: 'nodes' | 'inputs';
 }
 
 /**
@@ -32,7 +37,12 @@ export class Tracer {
   readonly builder: GraphBuilder;
   /** What each module gave, by path: a list of outputs for every call, in order. */
   readonly moduleOutputs: Map<string, Value[][]> = new Map();
+  /** Inputs to be fed with uniform random numbers in [0, 1), where `random: 'inputs'`. */
+  readonly randomInputs: Value[] = [];
+  /** Short spellings for nodes, named after the module that is being called as those of `op` are. */
+  readonly expressions: Expressions;
   readonly #masks: 'bake' | 'graph';
+  readonly #random: 'nodes' | 'inputs';
   readonly #updates = new Map<Tensor, Variable>();
   readonly #names = new Map<Tensor, string>();
   readonly #paths = new Map<AnyModule, string>();
@@ -46,6 +56,14 @@ export class Tracer {
   constructor(root: AnyModule, builder: GraphBuilder = new GraphBuilder(), options: TracerOptions = {}) {
     this.builder = builder;
     this.#masks = options.masks ?? 'bake';
+    this.#random = options.random ?? 'nodes';
+    this.expressions = new Expressions({
+      graph: builder.graph,
+      op: (opType, inputs, given) => builder.op(opType, inputs, { name: this.#nodeName(opType), ...given }),
+      ops: (opType, inputs, given) => builder.ops(opType, inputs, { name: this.#nodeName(opType), ...given }),
+      constant: (tensor) => builder.constant(tensor, this.#constantName()),
+      inferred: (value) => builder.inferred(value),
+    });
     for (const [path, module] of root.namedModules()) this.#paths.set(module, path);
     for (const { path, name, parameter } of root.parameterPlaces()) {
       const full = path === '' ? name : `${path}.${name}`;
@@ -58,6 +76,16 @@ export class Tracer {
   /** Adds a graph input. */
   input(name: string, dtype: DType, shape: Shape): Variable {
     return new Variable(this, this.builder.input(name, dtype, shape));
+  }
+
+  /**
+   * Uniform random numbers in [0, 1) of that shape as a new graph input, float32; null where random numbers are to be drawn by nodes.
+   */
+  uniform(shape: readonly number[]): Variable | null {
+    if (this.#random === 'nodes') return null;
+    const input = this.input(this.builder.graph.freshName('uniform'), 'float32', shape);
+    this.randomInputs.push(input.value);
+    return input;
   }
 
   /** Runs a module's forward with its scope around, and notes its outputs. */

@@ -78,14 +78,14 @@ export class Session {
 
   /**
    * Runs a graph that hands values on from run to run: the state's inputs are fed from its buffers, its outputs are written into the other set of them, and
-   * the sets change places. Gives the other outputs, which are VALID UNTIL THE NEXT STEP: their memory is used again. With `commit: false` the state stays as it was.
+   * the sets change places. Gives the other outputs, which are VALID UNTIL THE NEXT STEP: their memory is used again. Where `accept` says no to them, the state stays as it was.
    *
    * Throws as `run`; the state is then what it was before.
    */
   async step(
     feeds: Readonly<Record<string, Tensor>>,
     state: StateBuffers,
-    { commit = true }: { readonly commit?: boolean } = {},
+    { accept }: { readonly accept?: (outputs: ReadonlyMap<string, Tensor>) => boolean } = {},
   ): Promise<Map<string, Tensor>> {
     if (this.#disposed) throw new EngineError('Session: it was disposed of and cannot run; create a new one');
     this.#check(feeds, state);
@@ -107,8 +107,9 @@ export class Session {
       others[name] = value;
       if (WRITES_INTO_OUTPUTS) this.#reused.set(name, value);
     }
-    if (commit) state._commit(results, WRITES_INTO_OUTPUTS);
-    return tensorsOf(others);
+    const outputs = tensorsOf(others);
+    if (!accept || accept(outputs)) state._commit(results, WRITES_INTO_OUTPUTS);
+    return outputs;
   }
 
   async #compute(

@@ -46,6 +46,24 @@ export {
   type Padding,
 } from './conv.ts';
 export {
+  type BceOptions,
+  binaryCrossEntropyWithLogits,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type DistillationOptions,
+  distillation,
+  huberLoss,
+  type KlDivOptions,
+  klDiv,
+  type LossOptions,
+  l1Loss,
+  mseLoss,
+  type NllLossOptions,
+  nllLoss,
+  type Reduction,
+  smoothL1Loss,
+} from './loss.ts';
+export {
   type BatchNormFunctionOptions,
   batchNorm,
   type DropoutOptions,

@@ -2,8 +2,9 @@ import { ArgumentError } from '../../core/errors.ts';
 import { fromFloat32 } from '../../core/float16.ts';
 import { defaultGenerator, type Generator } from '../../core/random.ts';
 import { sizeOf, Tensor } from '../../core/tensor.ts';
-import { attr } from '../../ir/index.ts';
-import type { Variable } from '../variable.ts';
+import { attr, type Shape, staticShape, type Value } from '../../ir/index.ts';
+import { batchNormTraining, blended } from '../../ops/index.ts';
+import { Variable } from '../variable.ts';
 import type { Weight } from './operand.ts';
 
 /** Options of `batchNorm`. */
@@ -72,26 +73,25 @@ export function batchNorm(
     throw new ArgumentError('batchNorm: expects running statistics where training is false');
   }
   const { tracer } = x;
-  const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
-  const batchMean = x.mean(axes, { keepdim: true });
-  const centred = x.sub(batchMean);
-  const variance = centred.mul(centred).mean(axes, { keepdim: true });
-  let y = centred.div(variance.add(eps).sqrt());
-  if (weight !== null) y = y.mul(overChannels(x, tracer.operand(weight, x.dtype)));
-  if (bias !== null) y = y.add(overChannels(x, tracer.operand(bias, x.dtype)));
-  const blend = (running: Tensor, batch: Variable): void => {
-    const old = tracer.state(running);
-    // (1 - momentum) running + momentum batch
-    const kept = typeof momentum === 'number' ? old.mul(1 - momentum) : old.sub(old.mul(momentum));
-    tracer.update(running, kept.add(batch.view(-1).mul(momentum)));
+  const channels = x.size(1);
+  const make = tracer.expressions;
+  const trained = batchNormTraining(make, {
+    x: x.value,
+    scale: (weight === null ? filled(x, [channels], 1) : tracer.operand(weight, x.dtype)).value,
+    bias: (bias === null ? filled(x, [channels], 0) : tracer.operand(bias, x.dtype)).value,
+    epsilon: eps,
+  });
+  const share = typeof momentum === 'number' ? momentum : momentum.value;
+  const blend = (running: Tensor, batch: Value): void => {
+    tracer.update(running, new Variable(tracer, blended(make, tracer.state(running).value, batch, share)));
   };
-  if (runningMean) blend(runningMean, batchMean);
+  if (runningMean) blend(runningMean, trained.mean);
   if (runningVar) {
-    // Unbiased: variance n / (n - 1).
     const count = elementsPerChannel(x);
-    blend(runningVar, variance.mul(count.div(count.sub(1))));
+    const factor = count.div(count.sub(1)).value;
+    blend(runningVar, make.mul(trained.variance, factor));
   }
-  return y;
+  return new Variable(tracer, trained.y);
 }
 
 /** Layer normalization over the last axes, of sizes `normalizedShape`; eps 1e-5 by default. */
@@ -159,6 +159,15 @@ export function checkProbability(caller: string, p: number): void {
   throw new ArgumentError(`${caller}: dropout probability has to be between 0 and 1, but got ${p}`);
 }
 
+/** Elements of x kept (1) and dropped (0) at random, as a factor that also scales: `1 / (1 - p)` or 0. Null where nodes are to draw. */
+function keptFactor(x: Variable, shape: Shape, p: number): Variable | null {
+  const sizes = staticShape(shape);
+  const drawn = sizes && x.tracer.uniform(sizes);
+  if (!drawn) return null;
+  const kept = x.tracer.op('GreaterOrEqual', [drawn, x.tracer.scalar(p, 'float32')]);
+  return kept.to(x.dtype).mul(1 / (1 - p));
+}
+
 /** Training-mode Dropout: the result, and the mask of what was kept (bool). */
 function dropNode(x: Variable, p: number, generator: Generator): { kept: Variable; mask: Variable } {
   const { tracer } = x;
@@ -176,6 +185,8 @@ export function dropout(x: Variable, p = 0.5, options: DropoutOptions = {}): Var
   if (!options.training || p === 0) return x;
   // onnxruntime wants a ratio below 1.
   if (p === 1) return x.mul(0);
+  const factor = keptFactor(x, x.shape, p);
+  if (factor) return x.mul(factor);
   return dropNode(x, p, options.generator ?? defaultGenerator).kept;
 }
 
@@ -185,6 +196,12 @@ export function dropout2d(x: Variable, p = 0.5, options: DropoutOptions = {}): V
   if (!options.training || p === 0) return x;
   if (p === 1) return x.mul(0);
   const spatial = [...x.shape.keys()].slice(2);
+  const factor = keptFactor(
+    x,
+    x.shape.map((size, axis) => (axis < 2 ? size : 1)),
+    p,
+  );
+  if (factor) return x.mul(factor);
   const perChannel = spatial.length === 0 ? x : x.max(spatial, { keepdim: true });
   // The mask alone is used. It is drawn over a computed value since engines fold a Dropout of constants.
   const { mask } = dropNode(perChannel, p, options.generator ?? defaultGenerator);

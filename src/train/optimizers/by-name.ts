@@ -23,7 +23,8 @@ export function optimizerByName(
   options: Readonly<Record<string, unknown>> = {},
 ): Optimizer {
   const found = Object.entries(OPTIMIZERS).find(([known]) => known.toLowerCase() === name.toLowerCase());
-  if (!found) throw new ArgumentError(`optimizer '${name}' is not known; expected ${optimizerNames.join(', ')}`);
+  if (!found)
+    throw new ArgumentError(`optimizer '${name}' is not known; expected ${optimizerNames.join(', ')}`);
   const own = Object.fromEntries(Object.entries(options).map(([key, value]) => [camel(key), value]));
   return new found[1](params, own);
 }

@@ -130,7 +130,9 @@ export function groupsOf<O extends object>(
   if (list.every((item): item is Parameter => !('params' in item))) return [{ ...defaults, params: list }];
   return list.map((item) => {
     if (!('params' in item)) {
-      throw new ArgumentError('Optimizer: expects parameters, or groups { params, … }, not a mixture of both');
+      throw new ArgumentError(
+        'Optimizer: expects parameters, or groups { params, … }, not a mixture of both',
+      );
     }
     return { ...defaults, ...item, params: [...item.params] };
   });

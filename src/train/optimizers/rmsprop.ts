@@ -36,8 +36,19 @@ interface RMSpropGroup extends ParamGroup {
 /** RMSprop (`torch.optim.RMSprop`): `v = α v + (1 - α) g²; p -= lr g / (√v + ε)`. */
 export class RMSprop extends Optimizer<RMSpropGroup> {
   /** Throws ArgumentError for negative numbers. */
-  constructor(params: Iterable<Parameter> | readonly GroupOptions<RMSpropOptions>[], options: RMSpropOptions = {}) {
-    const defaults = { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, centered: false, ...options };
+  constructor(
+    params: Iterable<Parameter> | readonly GroupOptions<RMSpropOptions>[],
+    options: RMSpropOptions = {},
+  ) {
+    const defaults = {
+      lr: 1e-2,
+      alpha: 0.99,
+      eps: 1e-8,
+      weightDecay: 0,
+      momentum: 0,
+      centered: false,
+      ...options,
+    };
     const groups = groupsOf<RMSpropOptions>(params, defaults);
     super('RMSprop', groups);
     for (const { momentum, alpha, eps } of groups) {
@@ -67,7 +78,8 @@ export class RMSprop extends Optimizer<RMSpropGroup> {
       : null;
     const variance = average ? make.sub(square, make.mul(average, average)) : square;
     const scaled = make.div(grad, make.add(make.sqrt(variance), hyper.eps!));
-    const buffer = group.momentum > 0 ? make.add(make.mul(state.momentum_buffer!, hyper.momentum!), scaled) : null;
+    const buffer =
+      group.momentum > 0 ? make.add(make.mul(state.momentum_buffer!, hyper.momentum!), scaled) : null;
     return {
       param: make.sub(param, make.mul(buffer ?? scaled, hyper.lr!)),
       state: {

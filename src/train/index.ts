@@ -1,0 +1,32 @@
+/** `secateur/train`: training on onnxruntime, and the loop of pruning and fine-tuning. */
+export {
+  type Checkpoint,
+  type CheckpointStore,
+  type Json,
+  loadModelTensors,
+  MemoryCheckpoint,
+  modelTensors,
+  parseCheckpoint,
+  serializeCheckpoint,
+} from './checkpoint.ts';
+export { type EvaluateOptions, Evaluator, evaluate } from './evaluate.ts';
+export type { EpochRecord, History, Progress } from './history.ts';
+export { accuracy, type Metric, type MetricSum, metricNames, topK } from './metrics.ts';
+export {
+  type DistillationOptions,
+  distillationLoss,
+  type LossContext,
+  type LossFunction,
+  lossFunction,
+  lossNames,
+  type Regularizer,
+} from './objective.ts';
+export * from './optimizers/index.ts';
+export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
+export {
+  type FitOptions,
+  type Scheduler,
+  Trainer,
+  type TrainerOptions,
+  type TrainingCallback,
+} from './trainer.ts';

@@ -1,0 +1,388 @@
+import { NonFiniteError } from '../core/errors.ts';
+import { Generator } from '../core/random.ts';
+import { sizeOf, Tensor } from '../core/tensor.ts';
+import type { AnyModule, InputSpec, Parameter } from '../nn/index.ts';
+import { createSession, type Session, StateBuffers, type StateSlot } from '../runtime/index.ts';
+import { firstNonFinite } from './non-finite.ts';
+import { type LossFunction, Objective, type Regularizer } from './objective.ts';
+import type { Optimizer } from './optimizers/index.ts';
+import { joinParts, layOut, type Slot, splitParts } from './slots.ts';
+import {
+  buildStep,
+  type Clipping,
+  EMA_DECAY,
+  HYPER,
+  nextName,
+  type StepGraph,
+  type StepKind,
+  stateName,
+} from './step-graph.ts';
+
+/** What a training step is made from. */
+export interface TrainStepOptions {
+  readonly loss: LossFunction;
+  readonly optimizer: Optimizer;
+  /** A model whose first output the loss may look at; it is not trained. */
+  readonly teacher?: AnyModule | null;
+  readonly regularizers?: readonly Regularizer[];
+  /** Batches whose gradients are added up for one update; 1 by default. */
+  readonly accumulate?: number;
+  readonly clipGradNorm?: number;
+  readonly clipGradValue?: number;
+  /** Decay of the moving average of the weights at a step (1, 2, …); none is kept by default. */
+  readonly emaDecay?: ((step: number) => number) | null;
+  /** Pruned parameters whose dense gradients every step gives. */
+  readonly dense?: readonly Parameter[];
+  /** Parameters whose movement is summed up. */
+  readonly movement?: readonly Parameter[];
+  /** Everything random in a step follows from it and the step's number. Default 0. */
+  readonly seed?: number;
+  readonly threads?: number;
+}
+
+/** What a step gives. Tensors are valid until the next step. */
+export interface StepResult {
+  readonly loss: number;
+  /** The model's outputs. */
+  readonly outputs: readonly Tensor[];
+  /** Dense gradients of `options.dense`. */
+  readonly dense: ReadonlyMap<Parameter, Tensor>;
+}
+
+interface Compiled {
+  readonly step: StepGraph;
+  readonly session: Session;
+}
+
+/**
+ * Training step by step: forward pass, loss, gradients and update are one graph and one run of the engine. Parameters, buffers and the optimizer's state live in memory that is used again from step to
+ * step; `sync` copies them into the model. A graph is compiled once for each batch size.
+ *
+ * It holds native memory: call `dispose` when done.
+ */
+export class TrainStep {
+  readonly model: AnyModule;
+  readonly optimizer: Optimizer;
+  readonly #options: TrainStepOptions;
+  readonly #objective: Objective;
+  readonly #slots: readonly Slot[];
+  readonly #compiled = new Map<string, Promise<Compiled>>();
+  #state: StateBuffers | null = null;
+  /** Buffers of the model by state input, known once a graph is built. */
+  #buffers: StepGraph['buffers'] = [];
+  /** State that came from a checkpoint before the buffers were made. */
+  readonly #loaded = new Map<string, Tensor>();
+  /** Batches since the last update. */
+  #pending = 0;
+  /** Batches seen, which dropout's randomness follows. */
+  batches = 0;
+
+  /** Throws ArgumentError where the optimizer's parameters are not the model's. */
+  constructor(model: AnyModule, options: TrainStepOptions) {
+    this.model = model;
+    this.optimizer = options.optimizer;
+    this.#options = options;
+    this.#objective = new Objective(model, options.loss, {
+      teacher: options.teacher ?? null,
+      regularizers: options.regularizers ?? [],
+    });
+    this.#slots = layOut(model, options.optimizer);
+  }
+
+  /** Updates made so far. */
+  get steps(): number {
+    return this.optimizer.steps;
+  }
+
+  /** Batches whose gradients wait for the next update. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Bytes of parameters, buffers and optimizer state, both copies of each; 0 before the first step. */
+  get stateBytes(): number {
+    return this.#state?.byteLength ?? 0;
+  }
+
+  /**
+   * Trains on one batch. Throws NonFiniteError, which names the step and the first value that is not finite, where the loss is not; nothing has changed then. Throws as `trace` where shapes do not fit.
+   */
+  async run(inputs: readonly Tensor[], target: Tensor): Promise<StepResult> {
+    const { accumulate = 1 } = this.#options;
+    const kind: StepKind = this.#pending + 1 < accumulate ? 'accumulate' : 'update';
+    const { step, session } = await this.#compile(kind, [...inputs, target]);
+    const feeds = this.#feeds(step, kind, [...inputs, target]);
+    const state = this.#state!;
+    let loss = Number.NaN;
+    const results = await session.step(feeds, state, {
+      accept: (outputs) => {
+        loss = outputs.get(step.loss)!.toNumbers()[0]!;
+        return Number.isFinite(loss);
+      },
+    });
+    if (!Number.isFinite(loss)) {
+      const found = await firstNonFinite(
+        step.graph,
+        { ...feeds, ...stateFeeds(state) },
+        this.#options.threads,
+      );
+      throw new NonFiniteError(
+        `training: the loss is ${loss} in step ${this.steps + 1}; ${found}. Lower the learning rate, clip gradients (clipGradNorm), or look at the data`,
+        this.steps + 1,
+      );
+    }
+    this.batches++;
+    if (kind === 'update') {
+      this.optimizer.steps++;
+      this.#pending = 0;
+    } else this.#pending++;
+    return {
+      loss,
+      outputs: step.outputs.map((name) => results.get(name)!),
+      dense: new Map([...step.dense].map(([parameter, name]) => [parameter, results.get(name)!])),
+    };
+  }
+
+  /** The graph of a step on batches of these shapes, for those who want to look at it. */
+  async graph(inputs: readonly InputSpec[]): Promise<StepGraph> {
+    return this.#build('update', inputs);
+  }
+
+  /** Copies parameters and buffers into the model. */
+  sync(): void {
+    const state = this.#state;
+    if (!state) return;
+    for (const slot of this.#slots) this.#spread(slot, state.get(slot.name));
+    for (const { input, buffer } of this.#buffers) buffer.setData(state.get(input).clone().data);
+  }
+
+  /** Copies the model's parameters, masks' effect included, and buffers into the state, after they were changed from outside. */
+  reload(): void {
+    const state = this.#state;
+    if (!state) return;
+    for (const slot of this.#slots) state.set(slot.name, elementsOf(slot));
+    for (const { input, buffer } of this.#buffers) state.set(input, buffer);
+  }
+
+  /**
+   * Runs `body` with the moving averages in the model, and puts the trained values back. Without averages it just runs. The model is in sync afterwards.
+   */
+  async withAverages<T>(body: () => Promise<T>): Promise<T> {
+    this.sync();
+    const state = this.#state;
+    if (!state || !this.#options.emaDecay) return body();
+    for (const slot of this.#slots) {
+      const name = stateName(slot, 'ema');
+      if (state.has(name)) this.#spread(slot, state.get(name));
+    }
+    for (const { input, buffer } of this.#buffers) {
+      if (state.has(`${input}/ema`)) buffer.setData(state.get(`${input}/ema`).clone().data);
+    }
+    try {
+      return await body();
+    } finally {
+      this.sync();
+    }
+  }
+
+  /** Movement of a parameter so far; null before the first step or where it is not watched. */
+  movement(parameter: Parameter): Tensor | null {
+    const index = this.#options.movement?.indexOf(parameter) ?? -1;
+    const name = `movement/${index}`;
+    return this.#state?.has(name) ? this.#state.get(name).clone() : null;
+  }
+
+  /** Sets the optimizer's state of single entries of a parameter to 0: entries that were pruned or grown anew. `keep` is 1 where it stays. */
+  resetState(parameter: Parameter, keep: Tensor): void {
+    for (const slot of this.#slots) {
+      for (const name of this.optimizer.stateNames(slot.group)) {
+        const tensor = this.#state?.get(stateName(slot, name));
+        if (!tensor) continue;
+        splitParts(slot, tensor, (part, elements) => {
+          if (part.parameter !== parameter) return;
+          const kept = keep.float32;
+          for (let i = 0; i < elements.length; i++) if (kept[i] === 0) elements[i] = 0;
+        });
+      }
+    }
+  }
+
+  /** Tensors beside the model's that going on needs, by name: state of the optimizer by parameter, averages, gradients that wait. Copies. */
+  stateTensors(): Map<string, Tensor> {
+    const tensors = new Map<string, Tensor>();
+    const state = this.#state;
+    if (!state) return new Map(this.#loaded);
+    for (const slot of this.#slots) {
+      for (const name of this.#statesOf(slot)) {
+        if (!state.has(stateName(slot, name))) continue;
+        splitParts(slot, state.get(stateName(slot, name)), (part, elements) => {
+          tensors.set(`${part.name}/${name}`, new Tensor('float32', part.parameter.shape, elements.slice()));
+        });
+      }
+    }
+    for (const name of state.names) {
+      if (name.startsWith('buffer/') && name.endsWith('/ema')) tensors.set(name, state.get(name).clone());
+      if (name.startsWith('movement/')) tensors.set(name, state.get(name).clone());
+    }
+    return tensors;
+  }
+
+  /** Takes back what `stateTensors` gave, and the numbers of batches; the model's tensors are to be loaded before. */
+  loadState(
+    tensors: ReadonlyMap<string, Tensor>,
+    counts: { readonly batches: number; readonly pending: number },
+  ): void {
+    this.#loaded.clear();
+    for (const [name, tensor] of tensors) this.#loaded.set(name, tensor);
+    this.batches = counts.batches;
+    this.#pending = counts.pending;
+    if (this.#state) {
+      this.reload();
+      for (const { input, initial } of this.#stateSlots())
+        if (!input.startsWith('buffer/') || input.endsWith('/ema')) this.#state.set(input, initial);
+    }
+  }
+
+  /** Frees the engine's memory. The model is brought in sync before. */
+  async dispose(): Promise<void> {
+    this.sync();
+    const compiled = [...this.#compiled.values()];
+    this.#compiled.clear();
+    for (const each of compiled) {
+      const found = await each.catch(() => null);
+      await found?.session.dispose();
+    }
+  }
+
+  #spread(slot: Slot, tensor: Tensor): void {
+    splitParts(slot, tensor, ({ parameter }, elements) => {
+      parameter.orig.setData(elements.slice());
+      parameter.refresh();
+    });
+  }
+
+  #statesOf(slot: Slot): string[] {
+    const { accumulate = 1, emaDecay } = this.#options;
+    return [
+      ...this.optimizer.stateNames(slot.group),
+      ...(accumulate > 1 ? ['accumulated'] : []),
+      ...(emaDecay ? ['ema'] : []),
+    ];
+  }
+
+  #build(kind: StepKind, inputs: readonly InputSpec[]): StepGraph {
+    const {
+      accumulate = 1,
+      clipGradNorm,
+      clipGradValue,
+      emaDecay,
+      dense = [],
+      movement = [],
+    } = this.#options;
+    return buildStep({
+      objective: this.#objective,
+      optimizer: this.optimizer,
+      slots: this.#slots,
+      kind,
+      accumulate,
+      clipping: {
+        ...(clipGradNorm === undefined ? {} : { norm: clipGradNorm }),
+        ...(clipGradValue === undefined ? {} : { value: clipGradValue }),
+      },
+      ema: Boolean(emaDecay),
+      dense,
+      movement,
+      inputs,
+    });
+  }
+
+  #compile(kind: StepKind, inputs: readonly Tensor[]): Promise<Compiled> {
+    // Which parameters are masked is built in; what the masks hold is fed.
+    const masked = this.#slots.map(({ parts }) =>
+      parts.map(({ parameter }) => (parameter.mask ? 1 : 0)).join(''),
+    );
+    const key = `${kind} ${inputs.join(' ')} ${masked.join('')}`;
+    const known = this.#compiled.get(key);
+    if (known) return known;
+    const compiled = this.#compileNow(kind, inputs);
+    this.#compiled.set(key, compiled);
+    compiled.catch(() => this.#compiled.delete(key));
+    return compiled;
+  }
+
+  async #compileNow(kind: StepKind, inputs: readonly Tensor[]): Promise<Compiled> {
+    const step = this.#build(kind, inputs);
+    const { threads } = this.#options;
+    const session = await createSession(step.graph, threads === undefined ? {} : { threads });
+    if (!this.#state) {
+      this.#buffers = step.buffers;
+      this.#state = new StateBuffers(this.#stateSlots());
+    }
+    return { step, session };
+  }
+
+  /** Every value that steps hand on, with where it starts: the model's elements, what a checkpoint held, or zeros. */
+  #stateSlots(): StateSlot[] {
+    const slots: StateSlot[] = [];
+    const add = (input: string, initial: Tensor): void => {
+      slots.push({ input, output: nextName(input), initial });
+    };
+    for (const slot of this.#slots) {
+      add(slot.name, elementsOf(slot));
+      for (const name of this.#statesOf(slot)) {
+        add(
+          stateName(slot, name),
+          joinParts(slot, (part) => {
+            const loaded = this.#loaded.get(`${part.name}/${name}`);
+            if (loaded) return loaded.float32;
+            // Averages start from the parameters.
+            return name === 'ema' ? part.parameter.orig.float32 : new Float32Array(part.parameter.size);
+          }),
+        );
+      }
+    }
+    for (const { input, buffer } of this.#buffers) {
+      add(input, buffer);
+      const average = `${input}/ema`;
+      if (this.#options.emaDecay && buffer.dtype === 'float32')
+        add(average, this.#loaded.get(average) ?? buffer);
+    }
+    this.#options.movement?.forEach((parameter, index) => {
+      const name = `movement/${index}`;
+      add(name, this.#loaded.get(name) ?? Tensor.zeros('float32', parameter.shape));
+    });
+    return slots;
+  }
+
+  #feeds(step: StepGraph, kind: StepKind, batch: readonly Tensor[]): Record<string, Tensor> {
+    const feeds: Record<string, Tensor> = {};
+    step.batchInputs.forEach((name, index) => {
+      feeds[name] = batch[index]!;
+    });
+    for (const [name, parameter] of step.masks) feeds[name] = parameter.mask!;
+    if (step.random.length > 0) {
+      const generator = new Generator(randomSeed(this.#options.seed ?? 0, this.batches));
+      for (const { name, shape } of step.random) {
+        feeds[name] = new Tensor('float32', shape, generator.rand(sizeOf(shape)));
+      }
+    }
+    if (kind === 'accumulate') return feeds;
+    const numbers = this.optimizer.paramGroups.map((group) => this.optimizer.hyperparameters(group));
+    const hyper = step.hyper.map(({ group, name }) => numbers[group]![name]!);
+    feeds[HYPER] = new Tensor('float32', [hyper.length], Float32Array.from(hyper));
+    const { emaDecay } = this.#options;
+    if (emaDecay) feeds[EMA_DECAY] = Tensor.full([], emaDecay(this.steps + 1));
+    return feeds;
+  }
+}
+
+/** The elements of a slot as the model has them, before masking. */
+const elementsOf = (slot: Slot): Tensor => joinParts(slot, ({ parameter }) => parameter.orig.float32);
+
+/** State as ordinary feeds. */
+const stateFeeds = (state: StateBuffers): Record<string, Tensor> =>
+  Object.fromEntries(state.names.map((name) => [name, state.get(name)]));
+
+/** A seed of its own for each batch. */
+const randomSeed = (seed: number, batch: number): bigint =>
+  BigInt.asUintN(64, BigInt(seed) * 0x9e3779b97f4a7c15n + BigInt(batch));
