@@ -8,7 +8,7 @@ const HEADER = 10;
 const TRAILER = 8;
 
 /** True where bytes begin as gzip does. */
-export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 const fail = (message: string, offset: number, options?: ErrorOptions): FormatError =>
   new FormatError('gzip', message, { offset }, options);

@@ -108,14 +108,18 @@ function antialiasTaps(from: number, to: number): Taps {
 
 /** Rows of `from` elements become rows of `to`. */
 function widthwise(data: Float32Array, rows: number, from: number, taps: Taps, to: number): Float32Array {
+  const { first, count, weights, most } = taps;
   const out = new Float32Array(rows * to);
   for (let row = 0; row < rows; row++) {
+    const start = row * from;
+    const target = row * to;
     for (let i = 0; i < to; i++) {
-      let sum = 0;
-      const at = row * from + taps.first[i]!;
-      for (let tap = 0; tap < taps.count[i]!; tap++)
-        sum += taps.weights[i * taps.most + tap]! * data[at + tap]!;
-      out[row * to + i] = sum;
+      const at = start + first[i]!;
+      const weight = i * most;
+      const taken = count[i]!;
+      let sum = weights[weight]! * data[at]!;
+      for (let tap = 1; tap < taken; tap++) sum += weights[weight + tap]! * data[at + tap]!;
+      out[target + i] = sum;
     }
   }
   return out;
@@ -130,17 +134,27 @@ function heightwise(
   taps: Taps,
   to: number,
 ): Float32Array {
+  const { first, count, weights, most } = taps;
   const out = new Float32Array(planes * to * width);
-  const sums = new Float64Array(width);
   for (let plane = 0; plane < planes; plane++) {
     for (let i = 0; i < to; i++) {
-      sums.fill(0);
-      for (let tap = 0; tap < taps.count[i]!; tap++) {
-        const weight = taps.weights[i * taps.most + tap]!;
-        const at = (plane * from + taps.first[i]! + tap) * width;
-        for (let x = 0; x < width; x++) sums[x] = sums[x]! + weight * data[at + x]!;
+      const start = (plane * from + first[i]!) * width;
+      const target = (plane * to + i) * width;
+      const weight = i * most;
+      const taken = count[i]!;
+      if (taken === 2) {
+        // What enlarging takes, and shrinking without antialias. 3x480x640 to 3x700x934 took 12 ms so, and 17 ms by the loop below alone.
+        const [above, below] = [weights[weight]!, weights[weight + 1]!];
+        const next = start + width;
+        for (let x = 0; x < width; x++) out[target + x] = above * data[start + x]! + below * data[next + x]!;
+        continue;
       }
-      out.set(sums, (plane * to + i) * width);
+      const end = taken * width;
+      for (let x = 0; x < width; x++) {
+        let sum = 0;
+        for (let at = x, tap = weight; at < end; at += width, tap++) sum += weights[tap]! * data[start + at]!;
+        out[target + x] = sum;
+      }
     }
   }
   return out;

@@ -73,7 +73,8 @@ interface Reader {
 }
 
 /**
- * A folder of class folders as a data set: float32[channels, height, width] in [0, 1] and int64[]. Images are read and decoded when they are asked for.
+ * A folder of class folders as a data set: float32[channels, height, width], in [0, 1] where nothing is normalized, and int64[]. Images are read and decoded when they are
+ * asked for.
  *
  * An image whose pixels turn out to be damaged is noted in `broken`, and the next image of its class stands in for it, the same each time: a run does not
  * die of one bad file.
