@@ -4,7 +4,7 @@ import { Tensor } from '../../core/tensor.ts';
 import type { Variable } from '../variable.ts';
 import { logSoftmax, softplus } from './activation.ts';
 import { abs, add, clamp, div, exp, log, mul, neg, sub, to, where } from './arithmetic.ts';
-import type { Weight } from './operand.ts';
+import type { Operand, Weight } from './operand.ts';
 import { mean, sum } from './reduce.ts';
 import { unsqueeze } from './shape.ts';
 
@@ -34,9 +34,9 @@ export interface CrossEntropyOptions extends NllLossOptions {
 /** Options of `binaryCrossEntropyWithLogits`. */
 export interface BceOptions extends LossOptions {
   /** Factor of each element's loss, broadcast to the input's shape. */
-  readonly weight?: Weight;
+  readonly weight?: Operand;
   /** Factor of the positive examples' part, broadcast to the input's shape. */
-  readonly posWeight?: Weight;
+  readonly posWeight?: Operand;
 }
 
 /** Options of `klDiv`. */
