@@ -43,8 +43,10 @@ export function addGradients(builder: GraphBuilder, options: AddGradientsOptions
   const total = (value: Value | null): Value | null => {
     const parts = value && flows.get(value);
     if (!value || !parts) return null;
-    if (parts.length > 1) flows.set(value, [make.sum(parts)]);
-    return flows.get(value)![0]!;
+    // Adding up may already bring a gradient that broadcasts to the whole shape.
+    const sum = make.expand(make.sum(parts), make.shape(value));
+    flows.set(value, [sum]);
+    return sum;
   };
   for (const node of [...order].reverse()) {
     if (!node.outputs.some((output) => output && flows.has(output) && dependent.has(output))) continue;

@@ -29,7 +29,7 @@ interface Sizes {
 /**
  * Gradient of a convolution's weight: `dW[k, c, i] = Σ over n, o of grad[n, k, o] * image[n, c, o * stride + i * dilation - pad]`, of shape `[K, C / groups, ...kernel]`.
  * onnxruntime's CPU build has no kernel for it. It is composed in whichever way was fastest there for such sizes: a batched product for 1x1 kernels, shifted copies and
- * one product else, a product per tap for depthwise kernels, or a convolution with image and gradient in each other's place.
+ * one product else, and for depthwise kernels a convolution with the gradient as its kernel.
  */
 export function convWeightGrad(make: Expressions, of: ConvWeightGrad): Value {
   const { window, groups } = of;
@@ -55,9 +55,7 @@ export function convWeightGrad(make: Expressions, of: ConvWeightGrad): Value {
     }
     return byColumns(make, of, sizes);
   }
-  if (channels !== groups) return byColumns(make, of, sizes);
-  const strided = window.strides.some((size) => size > 1);
-  return strided || sizes.places <= 144 ? bySwapping(make, of, sizes) : byTaps(make, of, sizes);
+  return channels === groups && filters === groups ? bySwapping(make, of, sizes) : byColumns(make, of, sizes);
 }
 
 /** A 1x1 kernel: `Σ over n of grad[n] image[n]ᵀ`, without any copy. */
@@ -154,28 +152,31 @@ function byShifts(make: Expressions, { image, grad, window }: ConvWeightGrad, si
   const [tall = 1, wide = 1] = window.kernel;
   const [top = 0, left = 0] = window.begin;
   const rows = height + top + (window.end[0] ?? 0);
-  const grads = Array.from({ length: tall }, (_, i) =>
-    make.pad(grad, [0, 0, i, 0], [0, 0, rows - outHeight - i, 0]),
+  // Row r of shift i is row r - i of the gradient: all shifts are one Gather of rows.
+  const framed = make.pad(grad, [0, 0, tall - 1, 0], [0, 0, rows - outHeight, 0]);
+  const order = Array.from({ length: tall }, (_, i) =>
+    Array.from({ length: rows }, (__, r) => tall - 1 - i + r),
   );
+  const grads = make.op('Gather', [framed, make.ints(order.flat())], { axis: attr.int(2) });
   const images = Array.from({ length: wide }, (_, j) =>
     make.pad(image, [0, 0, top, left - j], [0, 0, rows - height - top, outWidth - width - (left - j)]),
   );
-  const product = shiftedProduct(make, grads, images, [batch, filters, channels], rows * outWidth);
-  // [kh, K, kw, C] to [K, C, kh, kw].
-  return make.transpose(make.reshape(product, [tall, filters, wide, channels]), [1, 3, 0, 2]);
+  const product = shiftedProduct(make, grads, make.concat(images, 1), batch, rows * outWidth);
+  // [K, kh, kw, C] to [K, C, kh, kw].
+  return make.transpose(make.reshape(product, [filters, tall, wide, channels]), [0, 3, 1, 2]);
 }
 
-/** `Σ over n of concat(grads)[n] concat(images)[n]ᵀ`: `[grads * K, images * C]`. */
+/** `Σ over n of grads[n] images[n]ᵀ`, where each has rows of `places` elements. */
 function shiftedProduct(
   make: Expressions,
-  grads: readonly Value[],
-  images: readonly Value[],
-  [batch, filters, channels]: readonly [number, number, number],
+  grads: Value,
+  images: Value,
+  batch: number,
   places: number,
 ): Value {
-  const left = make.reshape(make.concat(grads, 1), [batch, grads.length * filters, places]);
-  const right = make.reshape(make.concat(images, 1), [batch, images.length * channels, places]);
-  return make.reduceSum(make.matmul(left, make.transposeMatrix(right)), [0], false);
+  const rows = (value: Value): Value =>
+    make.reshape(value, [batch, sizeOf(make.shape(value)) / batch / places, places]);
+  return make.reduceSum(make.matmul(rows(grads), make.transposeMatrix(rows(images))), [0], false);
 }
 
 /** Stride s in two dimensions: the image falls into s x s phases, each of which meets the gradient with stride 1 and a kernel of `ceil(k / s)`. */
@@ -197,8 +198,7 @@ function byPhases(
   const phases = make.op('SpaceToDepth', [padded], { blocksize: attr.int(stride) });
   const grads = Array.from({ length: tall }, (_, i) => make.pad(grad, [0, 0, i, 0], [0, 0, tall - 1 - i, 0]));
   const images = Array.from({ length: wide }, (_, j) => make.slice(phases, [j], [j + outWidth], [3]));
-  const deep = stride * stride * channels;
-  const product = shiftedProduct(make, grads, images, [batch, filters, deep], rows * outWidth);
+  const product = shiftedProduct(make, make.concat(grads, 1), make.concat(images, 1), batch, rows * outWidth);
   // [i, K, j, phase row, phase column, C] to [K, C, i, phase row, j, phase column].
   const split = make.reshape(product, [tall, filters, wide, stride, stride, channels]);
   const joined = make.reshape(make.transpose(split, [1, 5, 0, 3, 2, 4]), [
@@ -210,48 +210,29 @@ function byPhases(
   return make.slice(joined, [0, 0], window.kernel, [2, 3]);
 }
 
-/** Depthwise kernels on large maps: each tap is a product of maps and its sum. */
-function byTaps(make: Expressions, { image, grad, window, groups }: ConvWeightGrad, sizes: Sizes): Value {
-  const { batch, filters, output } = sizes;
-  const multiplier = filters / groups;
-  const spatial = output.map((_, axis) => axis + 2);
-  const sums = views(make, image, window, output).map((view) => {
-    const product =
-      multiplier === 1
-        ? make.mul(grad, view)
-        : make.reshape(
-            make.mul(
-              make.reshape(grad, [batch, groups, multiplier, ...output]),
-              make.reshape(view, [batch, groups, 1, ...output]),
-            ),
-            [batch, filters, ...output],
-          );
-    return make.reshape(make.reduceSum(product, [0, ...spatial], false), [filters, 1]);
-  });
-  return make.reshape(make.concat(sums, 1), [filters, 1, ...window.kernel]);
-}
-
-/** Image and gradient in each other's place: batch becomes channels, and the gradient is the kernel, dilated by the stride. */
-function bySwapping(make: Expressions, { image, grad, window, groups }: ConvWeightGrad, sizes: Sizes): Value {
-  const { batch, channels, filters, input } = sizes;
-  const perGroup = channels / groups;
-  const spatial = input.map((_, axis) => axis + 2);
-  const grouped = make.reshape(image, [batch, groups, perGroup, ...input]);
-  const x = make.reshape(make.transpose(grouped, [2, 1, 0, ...spatial.map((axis) => axis + 1)]), [
-    perGroup,
-    groups * batch,
-    ...input,
-  ]);
+/**
+ * Depthwise kernels: each map of the image is convolved with its map of the gradient, dilated by the stride, as the kernel; the results are added up over the batch.
+ */
+function bySwapping(make: Expressions, { image, grad, window }: ConvWeightGrad, sizes: Sizes): Value {
+  const { batch, channels, input, output, taps } = sizes;
+  const maps = batch * channels;
   const spans = windowSpans(window);
-  // What the last window does not reach is cut off, so that the result has the kernel's size.
-  const end = sizes.output.map(
+  // The padding behind is such that the result has the kernel's size: what the last window does not reach is cut off.
+  const end = output.map(
     (size, axis) => (size - 1) * window.strides[axis]! + spans[axis]! - input[axis]! - window.begin[axis]!,
   );
-  const padded = make.pad(x, [0, 0, ...window.begin], [0, 0, ...end]);
-  const product = make.op('Conv', [padded, make.transpose(grad, [1, 0, ...spatial])], {
-    group: attr.int(groups),
+  const cut = end.map((size) => Math.min(0, size));
+  const maps1 = make.pad(
+    make.reshape(image, [1, maps, ...input]),
+    [0, 0, ...input.map(() => 0)],
+    [0, 0, ...cut],
+  );
+  const product = make.op('Conv', [maps1, make.reshape(grad, [maps, 1, ...output])], {
+    group: attr.int(maps),
     dilations: attr.ints(window.strides),
     strides: attr.ints(window.dilations),
+    pads: attr.ints([...window.begin, ...end.map((size) => Math.max(0, size))]),
   });
-  return make.reshape(make.transpose(product, [1, 0, ...spatial]), [filters, perGroup, ...window.kernel]);
+  const sum = make.reduceSum(make.reshape(product, [batch, channels * taps]), [0], false);
+  return make.reshape(sum, [channels, 1, ...window.kernel]);
 }

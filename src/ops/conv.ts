@@ -1,5 +1,6 @@
 import { sizeOf } from '../core/tensor.ts';
 import type { Dim, Node } from '../ir/index.ts';
+import { blockedConv } from './blocked.ts';
 import { convGrad, convTransposeGrad } from './conv-grad.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
 import { differ, expectFloat, expectInt8, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
@@ -182,6 +183,7 @@ export const conv: Operator = {
   infer: floatConv,
   cost: convCost,
   grad: convGrad,
+  blocked: blockedConv,
   channels: channelsLater,
   layer: convLayer('Conv', convLayout),
 };

@@ -1,6 +1,7 @@
 /** The operator table, shape inference and a builder of graphs. */
 
 export { batchNormTraining, blended, unbiased } from './batch-norm-training.ts';
+export { BLOCKED_DOMAIN } from './blocked.ts';
 export { GraphBuilder, type OpOptions } from './builder.ts';
 export { Expressions, type NodeWriter, type Term } from './expressions.ts';
 export {

@@ -99,8 +99,8 @@ export interface GradContext extends RewriteContext {
 }
 
 /**
- * Builds the gradients of the inputs as more graph nodes, one an input in order (null, or left out at the end: none). Each has the shape and dtype of
- * its input. Rules are only asked in graphs of at least opset `GRADIENT_OPSET`, and need not build what `needs` does not ask for.
+ * Builds the gradients of the inputs as more graph nodes, one an input in order (null, or left out at the end: none). Each has the dtype of its input and its shape, or one of
+ * the same rank that broadcasts to it (a mean's gradient is the same everywhere: it need not be spread out). Rules are only asked in graphs of at least opset `GRADIENT_OPSET`, and need not build what `needs` does not ask for.
  */
 export type GradRule = (ctx: GradContext) => readonly (Value | null)[];
 
@@ -213,6 +213,8 @@ export interface Operator {
   readonly upgrade?: UpgradeRule;
   /** Where training computes something else than inference (`BatchNormalization`, `Dropout`). */
   readonly training?: TrainingRule;
+  /** How onnxruntime computes it faster on channels in blocks of a size, where weights are not constant; null where it does not. */
+  readonly blocked?: (ctx: RewriteContext, block: number) => Value | null;
   /** The layer a node is, where it has parameters; null where this node is none. `isConstant(i)`: input i is known without running. */
   readonly layer: ((node: Node, isConstant: (input: number) => boolean) => Layer | null) | null;
 }

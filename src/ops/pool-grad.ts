@@ -137,7 +137,7 @@ export const averagePoolGrad: GradRule = (ctx) => {
 export const globalAveragePoolGrad: GradRule = (ctx) => {
   const { make, grad, shape } = ctx;
   const sizes = shape(ctx.input(0));
-  return [make.expand(make.mul(grad, 1 / sizeOf(sizes.slice(2))), sizes)];
+  return [make.mul(grad, 1 / sizeOf(sizes.slice(2)))];
 };
 
 /** To the largest place, the first where several are as large. */

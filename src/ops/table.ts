@@ -1,5 +1,6 @@
 import { normalizeDomain } from '../ir/index.ts';
 import { ACTIVATION } from './activation.ts';
+import { BLOCKED } from './blocked.ts';
 import { CAST } from './cast.ts';
 import { CONSTANT } from './constant.ts';
 import { CONTRIB } from './contrib.ts';
@@ -33,6 +34,7 @@ export const OPERATORS: readonly Operator[] = [
   ...CONSTANT,
   ...CONTROL,
   ...CONTRIB,
+  ...BLOCKED,
 ];
 
 const byDomain = new Map<string, Map<string, Operator>>();

@@ -290,7 +290,7 @@ class StepWriter {
         param: params.get(slot)!,
         grad,
         state,
-        hyper: scalars[slot.groupIndex]!,
+        hyper: scalars(slot.groupIndex, slot.shape.length),
       });
       this.#give(update.param, nextName(slot.name));
       for (const [name, value] of Object.entries(update.state))
@@ -308,7 +308,10 @@ class StepWriter {
       );
       const total = make.sqrt(make.sum(squares));
       const factor = make.op('Min', [make.div(norm, make.add(total, 1e-6)), make.full(1)]);
-      for (const [slot, gradient] of clipped) clipped.set(slot, make.mul(gradient, factor));
+      for (const [slot, gradient] of clipped) {
+        const ones = new Array<number>(slot.shape.length).fill(1);
+        clipped.set(slot, make.mul(gradient, make.reshape(factor, ones)));
+      }
     }
     if (value !== undefined) {
       for (const [slot, gradient] of clipped) {
@@ -318,8 +321,10 @@ class StepWriter {
     return clipped;
   }
 
-  /** One input vector holds the hyperparameters of all groups. */
-  #hyperparameters(hyper: { group: number; name: string }[]): Record<string, Value>[] {
+  /** One input vector holds the hyperparameters of all groups. Gives those of a group, as tensors of one element and of a rank: see `Expressions.term`. */
+  #hyperparameters(
+    hyper: { group: number; name: string }[],
+  ): (group: number, rank: number) => Record<string, Value> {
     const { optimizer } = this.#plan;
     optimizer.paramGroups.forEach((group, index) => {
       for (const name of Object.keys(optimizer.hyperparameters(group))) hyper.push({ group: index, name });
@@ -329,11 +334,17 @@ class StepWriter {
       vector,
       hyper.map(() => 1),
     );
-    const byGroup = optimizer.paramGroups.map((): Record<string, Value> => ({}));
-    hyper.forEach(({ group, name }, index) => {
-      byGroup[group]![name] = this.#make.reshape(scalars[index]!, []);
-    });
-    return byGroup;
+    const made = new Map<string, Value>();
+    const ofRank = (index: number, rank: number): Value => {
+      const key = `${index} ${rank}`;
+      const value = made.get(key) ?? this.#make.reshape(scalars[index]!, new Array<number>(rank).fill(1));
+      made.set(key, value);
+      return value;
+    };
+    return (group, rank) =>
+      Object.fromEntries(
+        hyper.flatMap((each, index) => (each.group === group ? [[each.name, ofRank(index, rank)]] : [])),
+      );
   }
 
   /** Exponential moving averages: `ema += (1 - decay) (now - ema)`, of parameters as they are after the update and of buffers. */
@@ -346,7 +357,8 @@ class StepWriter {
     const rest = make.sub(1, this.#builder.input(EMA_DECAY, 'float32', []));
     const average = (name: string, shape: Shape, now: Value): void => {
       const before = this.#builder.input(name, 'float32', shape);
-      this.#give(make.add(before, make.mul(make.sub(now, before), rest)), nextName(name));
+      const share = make.reshape(rest, new Array<number>(shape.length).fill(1));
+      this.#give(make.add(before, make.mul(make.sub(now, before), share)), nextName(name));
     };
     for (const slot of params.keys()) {
       const now = this.#graph.find(nextName(slot.name)) ?? params.get(slot)!;

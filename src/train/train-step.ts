@@ -313,7 +313,10 @@ export class TrainStep {
   async #compileNow(kind: StepKind, inputs: readonly Tensor[]): Promise<Compiled> {
     const step = this.#build(kind, inputs);
     const { threads } = this.#options;
-    const session = await createSession(step.graph, threads === undefined ? {} : { threads });
+    const session = await createSession(step.graph, {
+      blocked: true,
+      ...(threads === undefined ? {} : { threads }),
+    });
     if (!this.#state) {
       this.#buffers = step.buffers;
       this.#state = new StateBuffers(this.#stateSlots());

@@ -54,4 +54,16 @@ export const CONTRIB: Samples = {
   ],
   'com.microsoft:DynamicQuantizeMatMul': at([1], ['float32[n=2, 3]', filled('uint8', [3, 4], 1), one, zero]),
   'com.microsoft:MatMulIntegerToFloat': at([1], ['uint8[n=2, 3]', filled('uint8', [3, 4], 1), one, one]),
+  'com.microsoft.nchwc:ReorderInput': {
+    notRun:
+      'its layout depends on the processor; src/runtime/blocked-convolutions.test.ts compares it with Conv where there are kernels',
+  },
+  'com.microsoft.nchwc:Conv': {
+    notRun:
+      'its layout depends on the processor; src/runtime/blocked-convolutions.test.ts compares it with Conv where there are kernels',
+  },
+  'com.microsoft.nchwc:ReorderOutput': {
+    notRun:
+      'its layout depends on the processor; src/runtime/blocked-convolutions.test.ts compares it with Conv where there are kernels',
+  },
 };
