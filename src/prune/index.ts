@@ -41,6 +41,14 @@ export { BasePruningMethod, PruningContainer, type PruningType, type ScoreOption
 export { prune, sparsity } from './model.ts';
 export type { NormOrder } from './norm.ts';
 export { type PruneGranularOptions, pruneGranular } from './prune-granular.ts';
+export {
+  type ScheduleName,
+  type SparsitySchedule,
+  type SparsityScheduleOptions,
+  schedule,
+  scheduleByName,
+  scheduleNames,
+} from './schedule.ts';
 export { type Pattern, type SelectOptions, selectParameters } from './select.ts';
 export { LnStructured, RandomStructured } from './structured.ts';
 export {
