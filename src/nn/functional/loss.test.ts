@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { EngineError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { F, Module, run, trace, type Variable } from '../index.ts';
 
@@ -162,6 +163,9 @@ describe('crossEntropy', () => {
     expect(await value((x, y) => F.crossEntropy(x!, y!), scores, label(-100, -100))).toBeNaN();
     expect(await value((x, y) => F.crossEntropy(x!, y!), scores, label(0, 3))).toBeNaN();
     expect(await value((x, y) => F.crossEntropy(x!, y!), scores, label(-1, 0))).toBeNaN();
+    // Far outside the engine itself refuses.
+    const far = value((x, y) => F.crossEntropy(x!, y!), scores, label(0, 9));
+    await expect(far).rejects.toThrow(EngineError);
     const weight = floats([3], [1, 2, 3]);
     for (const reduction of ['mean', 'sum'] as const) {
       const weighted = value((x, y) => F.crossEntropy(x!, y!, { weight, reduction }), scores, label(-1, 0));
