@@ -1,5 +1,5 @@
 /**
- * Secateur: measures, prunes and exports trained networks.
+ * Secateur: measures, prunes, trains and exports networks.
  *
  * Tensors, random numbers and errors are exported by name; every other room as a namespace, which is also an entry point of its own:
  * `import { nn, prune } from 'secateur'` or `import { Conv2d } from 'secateur/nn'`.
@@ -19,6 +19,7 @@ export {
   FormatError,
   type FormatLocation,
   GraphError,
+  NonFiniteError,
   SecateurError,
   ShapeError,
   StateDictError,
@@ -26,6 +27,7 @@ export {
 } from './core/errors.ts';
 export { defaultGenerator, Generator, manualSeed } from './core/random.ts';
 export { type RawBytes, type SparseTensor, Tensor, type TensorData } from './core/tensor.ts';
+export * as autograd from './autograd/index.ts';
 export * as data from './data/index.ts';
 export * as onnx from './io/index.ts';
 export * as ir from './ir/index.ts';
@@ -37,3 +39,4 @@ export * as profile from './profile/index.ts';
 export * as prune from './prune/index.ts';
 export * as report from './report/index.ts';
 export * as runtime from './runtime/index.ts';
+export * as train from './train/index.ts';

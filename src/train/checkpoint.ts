@@ -65,9 +65,10 @@ export class MemoryCheckpoint implements CheckpointStore {
 /** Copies of a model's tensors: parameters before masking, masks and buffers, under names that begin with `prefix`. */
 export function modelTensors(model: AnyModule, prefix = 'model/'): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
-  for (const [name, parameter] of model.namedParameters()) {
-    tensors.set(`${prefix}parameter/${name}`, parameter.orig.clone());
-    if (parameter.mask) tensors.set(`${prefix}mask/${name}`, parameter.mask.clone());
+  for (const { path, name, parameter } of model.parameterPlaces()) {
+    const full = path === '' ? name : `${path}.${name}`;
+    tensors.set(`${prefix}parameter/${full}`, parameter.orig.clone());
+    if (parameter.mask) tensors.set(`${prefix}mask/${full}`, parameter.mask.clone());
   }
   // A mask is no buffer of its own here: it belongs to its parameter.
   const masks = new Set([...model.parameters()].map(({ mask }) => mask));

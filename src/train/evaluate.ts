@@ -67,7 +67,8 @@ export class Evaluator {
       averages.add('loss', { sum: results.get(compiled.loss)!.toNumbers()[0]! * count, count });
       const output = results.get(compiled.output)!;
       for (const [name, metric] of Object.entries(this.#metrics)) averages.add(name, metric(output, target));
-      this.#options.onBatch?.(++done, loader.length);
+      done++;
+      this.#options.onBatch?.(done, loader.length);
     }
     if (done === 0) throw new ArgumentError('evaluate: the data has no batch');
     return averages.means;

@@ -98,6 +98,8 @@ export interface FitOptions {
 interface Run {
   epoch: number;
   batch: number;
+  /** Learning rate at the beginning of the epoch. */
+  lr: number;
   averages: Averages;
   epochs: EpochRecord[];
   losses: [number, number][];
@@ -209,7 +211,7 @@ export class Trainer {
     every: number,
   ): Promise<void> {
     const begin = performance.now();
-    const lr = this.optimizer.paramGroups[0]!.lr;
+    if (run.batch === 0) run.lr = this.optimizer.paramGroups[0]!.lr;
     const progress = (phase: Progress['phase']): void => {
       options.onProgress?.({
         phase,
@@ -242,7 +244,7 @@ export class Trainer {
     const record: EpochRecord = {
       epoch: run.epoch + 1,
       step: this.step.steps,
-      lr,
+      lr: run.lr,
       train: run.averages.means,
       validation,
       seconds: (performance.now() - begin) / 1000,
@@ -292,6 +294,7 @@ export class Trainer {
     const fresh: Run = {
       epoch: 0,
       batch: 0,
+      lr: 0,
       averages: new Averages(),
       epochs: [],
       losses: [],
