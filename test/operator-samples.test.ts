@@ -1,32 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { inferShapes, OPERATORS } from '../src/ops/index.ts';
 import { differences, runEverything } from './conformance.ts';
-import { ACTIVATION } from './operator-samples/activation.ts';
-import { CONSTANT } from './operator-samples/constant.ts';
-import { CONTRIB } from './operator-samples/contrib.ts';
-import { CONTROL } from './operator-samples/control.ts';
-import { CAST, ELEMENTWISE } from './operator-samples/elementwise.ts';
-import { INDEXING, LAYOUT, REDUCE, RESIZE } from './operator-samples/layout.ts';
-import { CONV, LINEAR, NORM, POOL, RECURRENT } from './operator-samples/neural.ts';
-import { graphOf, type Samples } from './operator-samples/sample.ts';
-
-const samples: Samples = {
-  ...CONV,
-  ...LINEAR,
-  ...NORM,
-  ...ACTIVATION,
-  ...POOL,
-  ...RECURRENT,
-  ...ELEMENTWISE,
-  ...CAST,
-  ...LAYOUT,
-  ...INDEXING,
-  ...REDUCE,
-  ...RESIZE,
-  ...CONSTANT,
-  ...CONTROL,
-  ...CONTRIB,
-};
+import { SAMPLES as samples } from './operator-samples/index.ts';
+import { graphOf } from './operator-samples/sample.ts';
 
 describe('every operator, by inference and as onnxruntime computes it', () => {
   for (const { domain, opType } of OPERATORS) {

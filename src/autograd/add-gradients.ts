@@ -2,6 +2,7 @@ import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, UnsupportedError } from '../core/errors.ts';
 import type { Graph, Node, Value } from '../ir/index.ts';
 import {
+  type Composition,
   Expressions,
   findOperator,
   GRADIENT_OPSET,
@@ -19,6 +20,8 @@ export interface AddGradientsOptions {
   readonly withRespectTo: readonly Value[];
   /** Gradient that flows into `of`, of its shape; 1 by default, and then `of` must have one element. */
   readonly gradOutput?: Value | null;
+  /** Nodes of the graph whose gradient is known as a whole. One of them is taken only where nothing of `withRespectTo` is made inside it. */
+  readonly compositions?: readonly Composition[];
 }
 
 /**
@@ -40,6 +43,10 @@ export function addGradients(builder: GraphBuilder, options: AddGradientsOptions
   /** What flows into a value, contribution by contribution. */
   const flows = new Map<Value, Value[]>();
   if (dependent.has(of)) flows.set(of, [options.gradOutput ?? make.full(1, make.dtype(of), make.shape(of))]);
+  const add = (value: Value | null | undefined, gradient: Value | null): void => {
+    if (!gradient || !value || !dependent.has(value)) return;
+    flows.set(value, [...(flows.get(value) ?? []), gradient]);
+  };
   const total = (value: Value | null): Value | null => {
     const parts = value && flows.get(value);
     if (!value || !parts) return null;
@@ -48,17 +55,46 @@ export function addGradients(builder: GraphBuilder, options: AddGradientsOptions
     flows.set(value, [sum]);
     return sum;
   };
+  const wholes = lastNodes(options.compositions ?? [], sources);
   for (const node of [...order].reverse()) {
+    const whole = wholes.get(node);
+    if (whole === 'inside') continue;
+    if (whole) {
+      if (!whole.outputs.some((output) => flows.has(output))) continue;
+      const inputs = whole.inputs();
+      const needs = (index: number): boolean => dependent.has(inputs[index]!);
+      const gradients = whole.grad({ make, gradOutputs: whole.outputs.map(total), needs });
+      gradients.forEach((gradient, index) => {
+        add(inputs[index], gradient);
+      });
+      continue;
+    }
     if (!node.outputs.some((output) => output && flows.has(output) && dependent.has(output))) continue;
     if (!node.inputs.some((input) => input && dependent.has(input))) continue;
     const gradients = gradientsOf(node, builder, make, dependent, node.outputs.map(total));
     gradients.forEach((gradient, index) => {
-      const input = node.inputs[index];
-      if (!gradient || !input || !dependent.has(input)) return;
-      flows.set(input, [...(flows.get(input) ?? []), gradient]);
+      add(node.inputs[index], gradient);
     });
   }
   return withRespectTo.map(total);
+}
+
+/**
+ * Compositions by the last of their nodes, at which their gradient is taken; the other nodes are passed over. All that reads the outputs comes later in the graph.
+ */
+function lastNodes(
+  compositions: readonly Composition[],
+  sources: ReadonlySet<Value>,
+): ReadonlyMap<Node, Composition | 'inside'> {
+  const places = new Map<Node, Composition | 'inside'>();
+  for (const composition of compositions) {
+    const { nodes } = composition;
+    if (nodes.some((node) => node.outputs.some((output) => output && sources.has(output)))) continue;
+    for (const node of nodes) places.set(node, 'inside');
+    const last = nodes.at(-1);
+    if (last) places.set(last, composition);
+  }
+  return places;
 }
 
 /** Values that depend on the sources, the sources among them. What is not floating-point carries no gradient further. */

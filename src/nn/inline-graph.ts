@@ -103,6 +103,7 @@ function inlineNode(
           `${node.label}: draws random numbers in training, which must be inputs here; trace with { random: 'inputs' }`,
         );
       },
+      compose: (composition) => tracer.compositions.push(composition),
       update: (index, value) => {
         const tensor = node.input(index).initializer;
         const buffer = tensor && sources.get(tensor);

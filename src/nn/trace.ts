@@ -3,7 +3,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import { concatBytes, serializeOnnx } from '../io/index.ts';
 import { cloneGraph, type Dim, Graph, type Shape, tensorType, type Value } from '../ir/index.ts';
-import { annotateTypes, GraphBuilder, inferShapes } from '../ops/index.ts';
+import { annotateTypes, type Composition, GraphBuilder, inferShapes } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
 import { GraphLayer, GraphModule } from './graph-module.ts';
 import type { AnyModule } from './module.ts';
@@ -37,6 +37,8 @@ export interface Traced {
   readonly single: boolean;
   /** Inputs to be fed with uniform random numbers in [0, 1), where the trace was asked for `random: 'inputs'`. */
   readonly randomInputs: readonly Value[];
+  /** Nodes whose gradient is known as a whole, for `addGradients`. */
+  readonly compositions: readonly Composition[];
 }
 
 /** Operator versions that the nodes written here mean the same in. */
@@ -81,6 +83,7 @@ export function traceDetailed(module: AnyModule, inputs: TraceInputs, options: T
     moduleOutputs: tracer.moduleOutputs,
     single,
     randomInputs: tracer.randomInputs,
+    compositions: tracer.compositions,
   };
 }
 
@@ -149,7 +152,7 @@ function copyOf(module: GraphModule, inputs: TraceInputs, options: TraceOptions)
     const copy = output && values.get(output);
     if (copy) moduleOutputs.set(path, [[copy]]);
   }
-  return { graph, updates: [], moduleOutputs, single: false, randomInputs: [] };
+  return { graph, updates: [], moduleOutputs, single: false, randomInputs: [], compositions: [] };
 }
 
 interface NamedInput {

@@ -3,7 +3,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { fromFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Shape, Value } from '../ir/index.ts';
-import { Expressions, GraphBuilder, type OpOptions } from '../ops/index.ts';
+import { type Composition, Expressions, GraphBuilder, type OpOptions } from '../ops/index.ts';
 import type { Operand } from './functional/operand.ts';
 import type { AnyModule, ModuleOutput } from './module.ts';
 import { Parameter, type ParameterPruning } from './parameter.ts';
@@ -39,6 +39,8 @@ export class Tracer {
   readonly moduleOutputs: Map<string, Value[][]> = new Map();
   /** Inputs to be fed with uniform random numbers in [0, 1), where `random: 'inputs'`. */
   readonly randomInputs: Value[] = [];
+  /** Nodes whose gradient is known as a whole. */
+  readonly compositions: Composition[] = [];
   /** Short spellings for nodes, named after the module that is being called as those of `op` are. */
   readonly expressions: Expressions;
   readonly #masks: 'bake' | 'graph';

@@ -47,10 +47,11 @@ export function convWeightGrad(make: Expressions, of: ConvWeightGrad): Value {
   const padded = [...window.begin, ...window.end].some((size) => size > 0);
   if (groups === 1) {
     if (sizes.taps === 1 && !padded) return pointwise(make, of, sizes);
-    const dense = window.dilations.every((size) => size === 1) && channels > 8;
+    const dense = window.dilations.every((size) => size === 1);
     const [stride = 1] = window.strides;
     const alike = window.strides.every((size) => size === stride);
-    if (dense && alike && output.length === 2) {
+    // With few channels the shifted copies of the gradient outweigh those of the image.
+    if (dense && alike && output.length === 2 && (stride > 1 || channels > 8)) {
       return stride === 1 ? byShifts(make, of, sizes) : byPhases(make, of, sizes, stride);
     }
     return byColumns(make, of, sizes);

@@ -15,6 +15,8 @@ export {
 export { channelLayout, convLayout, convTransposeLayout, linearLayout } from './layer.ts';
 export {
   type Alias,
+  type Composition,
+  type CompositionContext,
   type Convention,
   type Cost,
   GRADIENT_OPSET,

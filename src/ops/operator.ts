@@ -113,8 +113,32 @@ export const GRADIENT_OPSET = 18;
  */
 export type UpgradeRule = (ctx: RewriteContext) => readonly (Value | null)[] | null;
 
+/** What the gradient of a composition is told. */
+export interface CompositionContext {
+  readonly make: Expressions;
+  /** Gradients of the outputs; null: none flows. */
+  readonly gradOutputs: readonly (Value | null)[];
+  /** True where the gradient of input `index` is wanted. */
+  needs(index: number): boolean;
+}
+
+/**
+ * Nodes that compute one thing together, whose gradient is known as a whole: fewer passes over memory than the gradients of its nodes one by one. Nothing else reads what its nodes make
+ * but its outputs.
+ */
+export interface Composition {
+  readonly nodes: readonly Node[];
+  /** What its nodes read of others, as they stand when asked. */
+  inputs(): readonly Value[];
+  readonly outputs: readonly Value[];
+  /** Gradients of the inputs, in order. */
+  grad(ctx: CompositionContext): readonly (Value | null)[];
+}
+
 /** What a training rule is told. */
 export interface TrainingContext extends RewriteContext {
+  /** Notes nodes whose gradient is known as a whole. */
+  compose(composition: Composition): void;
   /** Uniform random numbers in [0, 1), drawn anew for each step: float32 of that shape. */
   uniform(shape: readonly number[]): Value;
   /** Notes the next value of input `index`, a buffer such as running statistics. */

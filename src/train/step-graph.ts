@@ -203,7 +203,8 @@ class StepWriter {
       ...trained.map((parameter) => this.#originals.get(parameter)!),
       ...(effective as Value[]),
     ];
-    const gradients = addGradients(this.#builder, { of: loss, withRespectTo: values });
+    const { compositions } = this.#traced;
+    const gradients = addGradients(this.#builder, { of: loss, withRespectTo: values, compositions });
     if (gradients.every((gradient) => gradient === null)) {
       throw new ArgumentError(
         'training: the loss depends on none of the parameters; is it computed from the model output?',

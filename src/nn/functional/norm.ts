@@ -81,6 +81,7 @@ export function batchNorm(
     bias: (bias === null ? filled(x, [channels], 0) : tracer.operand(bias, x.dtype)).value,
     epsilon: eps,
   });
+  if (trained.composition) tracer.compositions.push(trained.composition);
   const share = typeof momentum === 'number' ? momentum : momentum.value;
   const blend = (running: Tensor, batch: Value): void => {
     tracer.update(running, new Variable(tracer, blended(make, tracer.state(running).value, batch, share)));
