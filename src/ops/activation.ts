@@ -1,4 +1,26 @@
 import { sizeOf } from '../core/tensor.ts';
+import {
+  celuGrad,
+  eluGrad,
+  geluGrad,
+  hardSigmoidGrad,
+  hardSwishGrad,
+  leakyReluGrad,
+  logSoftmaxGrad,
+  mishGrad,
+  preluGrad,
+  reluGrad,
+  seluGrad,
+  shrinkGrad,
+  sigmoidGrad,
+  softmaxGrad,
+  softplusGrad,
+  softsignGrad,
+  swishGrad,
+  tanhGrad,
+  thresholdedReluGrad,
+} from './activation-grad.ts';
+import { upgradeAlongAxis } from './activation-upgrade.ts';
 import { axisOf } from './broadcast.ts';
 import { cost, free, inputShape, perOutput } from './cost.ts';
 import { differ, expectFloat, expectSameDtype } from './expect.ts';
@@ -12,6 +34,7 @@ import {
   LATEST_OPSET,
   type Operator,
   type Unsupported,
+  type UpgradeRule,
   unsupported,
 } from './operator.ts';
 
@@ -27,6 +50,7 @@ interface ActivationFacts {
   readonly infer?: InferRule;
   readonly cost?: CostRule;
   readonly grad?: GradRule | Unsupported;
+  readonly upgrade?: UpgradeRule;
   readonly domain?: string;
   readonly last?: number;
   readonly steering?: readonly number[];
@@ -48,6 +72,7 @@ export const activation = (
   cost: facts.cost ?? free,
   grad: facts.grad ?? gradLater,
   channels: channelsLater,
+  ...(facts.upgrade ? { upgrade: facts.upgrade } : {}),
   ...(facts.steering ? { steering: facts.steering } : {}),
   ...(facts.shapeInput === undefined ? {} : { shapeInput: facts.shapeInput }),
   layer: null,
@@ -101,13 +126,17 @@ function inferPRelu(ctx: InferContext): ReturnType<InferRule> {
 
 /** Activations. */
 export const ACTIVATION: readonly Operator[] = [
-  activation('Relu', 1, 'max(0, x).', { infer: sameNumeric }),
+  activation('Relu', 1, 'max(0, x).', { grad: reluGrad, infer: sameNumeric }),
   // thop: one operation per element in 0.0.31, none in 0.1.1.
-  activation('LeakyRelu', 1, 'x where x >= 0, else alpha * x.', { cost: perOutput(1, 0) }),
+  activation('LeakyRelu', 1, 'x where x >= 0, else alpha * x.', {
+    grad: leakyReluGrad,
+    cost: perOutput(1, 0),
+  }),
   {
     // thop: no rule in 0.0.31, one operation per element in 0.1.1.
     ...activation('PRelu', 1, 'x where x >= 0, else slope * x with a slope that is learnt.', {
       infer: inferPRelu,
+      grad: preluGrad,
       cost: perOutput(0, 1),
     }),
     layer: (node, isConstant) => {
@@ -115,27 +144,39 @@ export const ACTIVATION: readonly Operator[] = [
       return makeLayer(isConstant, 'PReLU', [['weight', 1, axis < 0 ? undefined : channelLayout(axis)]]);
     },
   },
-  activation('Elu', 1, 'x where x >= 0, else alpha * (exp(x) - 1).'),
-  activation('Celu', 12, 'max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).'),
-  activation('Selu', 1, 'Elu scaled so that activations normalize themselves.'),
-  activation('Gelu', 20, 'x times the normal distribution function of x, exact or by tanh.'),
-  activation('Sigmoid', 1, '1 / (1 + exp(-x)).'),
-  activation('HardSigmoid', 1, 'max(0, min(1, alpha * x + beta)).'),
-  activation('HardSwish', 14, 'x * max(0, min(1, x / 6 + 1 / 2)).'),
-  activation('Mish', 18, 'x * tanh(log(1 + exp(x))).'),
-  activation('Swish', 24, 'x * sigmoid(alpha * x).'),
-  activation('Softplus', 1, 'log(1 + exp(x)).'),
-  activation('Softsign', 1, 'x / (1 + |x|).'),
-  activation('Tanh', 1, 'Hyperbolic tangent.'),
-  activation('ThresholdedRelu', 10, 'x where x > alpha, else 0.'),
-  activation('Shrink', 9, 'x moved towards 0 by bias where |x| > lambd, else 0.', { infer: sameNumeric }),
+  activation('Elu', 1, 'x where x >= 0, else alpha * (exp(x) - 1).', { grad: eluGrad }),
+  activation('Celu', 12, 'max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).', { grad: celuGrad }),
+  activation('Selu', 1, 'Elu scaled so that activations normalize themselves.', { grad: seluGrad }),
+  activation('Gelu', 20, 'x times the normal distribution function of x, exact or by tanh.', {
+    grad: geluGrad,
+  }),
+  activation('Sigmoid', 1, '1 / (1 + exp(-x)).', { grad: sigmoidGrad }),
+  activation('HardSigmoid', 1, 'max(0, min(1, alpha * x + beta)).', { grad: hardSigmoidGrad }),
+  activation('HardSwish', 14, 'x * max(0, min(1, x / 6 + 1 / 2)).', { grad: hardSwishGrad }),
+  activation('Mish', 18, 'x * tanh(log(1 + exp(x))).', { grad: mishGrad }),
+  activation('Swish', 24, 'x * sigmoid(alpha * x).', { grad: swishGrad }),
+  activation('Softplus', 1, 'log(1 + exp(x)).', { grad: softplusGrad }),
+  activation('Softsign', 1, 'x / (1 + |x|).', { grad: softsignGrad }),
+  activation('Tanh', 1, 'Hyperbolic tangent.', { grad: tanhGrad }),
+  activation('ThresholdedRelu', 10, 'x where x > alpha, else 0.', { grad: thresholdedReluGrad }),
+  activation('Shrink', 9, 'x moved towards 0 by bias where |x| > lambd, else 0.', {
+    grad: shrinkGrad,
+    infer: sameNumeric,
+  }),
   activation('Softmax', 1, 'exp(x) divided by its sum along an axis.', {
+    grad: softmaxGrad,
     infer: alongAxis,
     cost: softmaxCost,
+    upgrade: upgradeAlongAxis,
   }),
-  activation('LogSoftmax', 1, 'Logarithm of Softmax.', { infer: alongAxis }),
+  activation('LogSoftmax', 1, 'Logarithm of Softmax.', {
+    grad: logSoftmaxGrad,
+    infer: alongAxis,
+    upgrade: upgradeAlongAxis,
+  }),
   activation('Hardmax', 1, '1 at the largest element along an axis, 0 elsewhere.', {
     infer: alongAxis,
+    upgrade: upgradeAlongAxis,
     grad: unsupported(
       'the result is constant wherever it is differentiable, so its gradient is 0 everywhere',
     ),

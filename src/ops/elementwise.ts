@@ -2,10 +2,42 @@ import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { roundHalfEven } from '../core/numeric.ts';
 import { staticShape } from '../ir/index.ts';
 import { broadcastOffsets, broadcastShapes, followedSizes, inferredWith, pick } from './broadcast.ts';
+import {
+  absGrad,
+  acosGrad,
+  acoshGrad,
+  addGrad,
+  asinGrad,
+  asinhGrad,
+  atanGrad,
+  atanhGrad,
+  clipGrad,
+  cosGrad,
+  coshGrad,
+  divGrad,
+  erfGrad,
+  expGrad,
+  extremumGrad,
+  logGrad,
+  meanGrad,
+  modGrad,
+  mulGrad,
+  negGrad,
+  powGrad,
+  reciprocalGrad,
+  sinGrad,
+  sinhGrad,
+  sqrtGrad,
+  subGrad,
+  tanGrad,
+  whereGrad,
+  zeroGrad,
+} from './elementwise-grad.ts';
+import { upgradeClip } from './elementwise-upgrade.ts';
 import { entry } from './entry.ts';
 import { expectFloat, expectSameDtype } from './expect.ts';
 import { notDifferentiable } from './later.ts';
-import type { InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
+import type { GradRule, InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
 import {
   addDims,
   compareDims,
@@ -287,25 +319,37 @@ const logic = (onNumbers: (a: number, b: number) => number, deciding: number | n
   }, expectBool);
 
 /** A function of floats whose elements are not folded: the engine's last bit may differ. */
-const transcendental = (opType: string, first: number, formula: string): Operator =>
-  entry(opType, first, `Elementwise ${formula}.`, unary(null, expectFloats));
+const transcendental = (opType: string, first: number, formula: string, grad: GradRule): Operator =>
+  entry(opType, first, `Elementwise ${formula}.`, unary(null, expectFloats), { grad });
 
 const logical = { grad: notDifferentiable };
 
 /** Arithmetic, comparison and logic, element by element. */
 export const ELEMENTWISE: readonly Operator[] = [
-  entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add)),
-  entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub)),
-  entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul)),
-  entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div)),
-  entry('Pow', 7, 'Elementwise a to the power of b with broadcasting.', power),
-  entry('Mod', 10, 'Elementwise remainder with broadcasting.', modulo, logical),
-  entry('Max', 8, 'Elementwise maximum of any number of tensors.', variadic(FOLDS.Max)),
-  entry('Min', 8, 'Elementwise minimum of any number of tensors.', variadic(FOLDS.Min)),
-  entry('Mean', 8, 'Elementwise mean of any number of tensors.', mean),
-  entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add)),
-  entry('Where', 9, 'Elements of one tensor where the condition holds, of the other elsewhere.', where),
-  entry('Clip', 6, 'Elementwise limits from below and above.', clip, { steering: [1, 2] }),
+  entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad }),
+  entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), { grad: subGrad }),
+  entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), { grad: mulGrad }),
+  entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div), {
+    grad: divGrad,
+  }),
+  entry('Pow', 7, 'Elementwise a to the power of b with broadcasting.', power, { grad: powGrad }),
+  entry('Mod', 10, 'Elementwise remainder with broadcasting.', modulo, { grad: modGrad }),
+  entry('Max', 8, 'Elementwise maximum of any number of tensors.', variadic(FOLDS.Max), {
+    grad: extremumGrad,
+  }),
+  entry('Min', 8, 'Elementwise minimum of any number of tensors.', variadic(FOLDS.Min), {
+    grad: extremumGrad,
+  }),
+  entry('Mean', 8, 'Elementwise mean of any number of tensors.', mean, { grad: meanGrad }),
+  entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add), { grad: addGrad }),
+  entry('Where', 9, 'Elements of one tensor where the condition holds, of the other elsewhere.', where, {
+    grad: whereGrad,
+  }),
+  entry('Clip', 6, 'Elementwise limits from below and above.', clip, {
+    steering: [1, 2],
+    grad: clipGrad,
+    upgrade: upgradeClip,
+  }),
   entry(
     'Abs',
     6,
@@ -314,6 +358,7 @@ export const ELEMENTWISE: readonly Operator[] = [
       onNumber(Math.abs, (symbol) => (isNonNegative(symbol) ? symbol : null)),
       expectNumbers,
     ),
+    { grad: absGrad },
   ),
   entry(
     'Neg',
@@ -326,8 +371,9 @@ export const ELEMENTWISE: readonly Operator[] = [
       ),
       expectNumbers,
     ),
+    { grad: negGrad },
   ),
-  entry('Sqrt', 6, 'Elementwise square root.', unary(onNumber(Math.sqrt), expectFloats)),
+  entry('Sqrt', 6, 'Elementwise square root.', unary(onNumber(Math.sqrt), expectFloats), { grad: sqrtGrad }),
   entry(
     'Reciprocal',
     6,
@@ -336,14 +382,20 @@ export const ELEMENTWISE: readonly Operator[] = [
       onNumber((a) => 1 / a),
       expectFloats,
     ),
+    { grad: reciprocalGrad },
   ),
-  entry('Floor', 6, 'Elementwise rounding down.', unary(onNumber(Math.floor, same), expectFloats)),
-  entry('Ceil', 6, 'Elementwise rounding up.', unary(onNumber(Math.ceil, same), expectFloats)),
+  entry('Floor', 6, 'Elementwise rounding down.', unary(onNumber(Math.floor, same), expectFloats), {
+    grad: zeroGrad,
+  }),
+  entry('Ceil', 6, 'Elementwise rounding up.', unary(onNumber(Math.ceil, same), expectFloats), {
+    grad: zeroGrad,
+  }),
   entry(
     'Round',
     11,
     'Elementwise rounding, halves to even.',
     unary(onNumber(roundHalfEven, same), expectFloats),
+    { grad: zeroGrad },
   ),
   entry(
     'Sign',
@@ -353,21 +405,22 @@ export const ELEMENTWISE: readonly Operator[] = [
       onNumber(Math.sign, (symbol) => (compareDims(symbol, 0) === 1 ? 1 : null)),
       expectNumbers,
     ),
+    { grad: zeroGrad },
   ),
-  transcendental('Exp', 6, 'e to the power of x'),
-  transcendental('Log', 6, 'natural logarithm'),
-  entry('Erf', 9, 'Elementwise Gauss error function.', unary(null, expectNumbers)),
-  transcendental('Sin', 7, 'sine'),
-  transcendental('Cos', 7, 'cosine'),
-  transcendental('Tan', 7, 'tangent'),
-  transcendental('Asin', 7, 'arcsine'),
-  transcendental('Acos', 7, 'arccosine'),
-  transcendental('Atan', 7, 'arctangent'),
-  transcendental('Sinh', 9, 'hyperbolic sine'),
-  transcendental('Cosh', 9, 'hyperbolic cosine'),
-  transcendental('Asinh', 9, 'inverse hyperbolic sine'),
-  transcendental('Acosh', 9, 'inverse hyperbolic cosine'),
-  transcendental('Atanh', 9, 'inverse hyperbolic tangent'),
+  transcendental('Exp', 6, 'e to the power of x', expGrad),
+  transcendental('Log', 6, 'natural logarithm', logGrad),
+  entry('Erf', 9, 'Elementwise Gauss error function.', unary(null, expectNumbers), { grad: erfGrad }),
+  transcendental('Sin', 7, 'sine', sinGrad),
+  transcendental('Cos', 7, 'cosine', cosGrad),
+  transcendental('Tan', 7, 'tangent', tanGrad),
+  transcendental('Asin', 7, 'arcsine', asinGrad),
+  transcendental('Acos', 7, 'arccosine', acosGrad),
+  transcendental('Atan', 7, 'arctangent', atanGrad),
+  transcendental('Sinh', 9, 'hyperbolic sine', sinhGrad),
+  transcendental('Cosh', 9, 'hyperbolic cosine', coshGrad),
+  transcendental('Asinh', 9, 'inverse hyperbolic sine', asinhGrad),
+  transcendental('Acosh', 9, 'inverse hyperbolic cosine', acoshGrad),
+  transcendental('Atanh', 9, 'inverse hyperbolic tangent', atanhGrad),
   entry(
     'Equal',
     7,
