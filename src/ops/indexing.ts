@@ -4,11 +4,14 @@ import { axisOf, followedSizes, inferredWith } from './broadcast.ts';
 import { dtypeAttribute } from './cast.ts';
 import { entry } from './entry.ts';
 import { differ, expectRankFrom, expectSameDtype, expectShape, sameDim } from './expect.ts';
+import { INDEXING_GRADS } from './indexing-grad.ts';
+import { INDEXING_UPGRADES } from './indexing-upgrade.ts';
 import { inferredOf } from './infer-constant.ts';
 import { notDifferentiable } from './later.ts';
 import type { InferContext, InferRule, Known, Operator } from './operator.ts';
 import { centerCropPad, pad, slice } from './slicing.ts';
 import { compareDims, productOfDims } from './symbolic.ts';
+import { withRules } from './with-rules.ts';
 
 const expectIndices = (ctx: InferContext, index: number): Shape => {
   const { dtype, shape } = ctx.input(index);
@@ -189,34 +192,43 @@ const gridSample: InferRule = (ctx) => {
 const chooses = { grad: notDifferentiable, steering: [1, 2, 3, 4] };
 
 /** Operators that choose elements by position, or write to positions. */
-export const INDEXING: readonly Operator[] = [
-  entry('Gather', 1, 'Slices of an axis chosen by index.', gather, { steering: [1] }),
-  entry('GatherElements', 11, 'Elements chosen by an index of their own along an axis.', gatherElements, {
-    steering: [1],
-  }),
-  entry('GatherND', 11, 'Slices chosen by index tuples.', gatherND, { steering: [1] }),
-  entry('Slice', 1, 'A range of each axis, with steps.', slice, { steering: [1, 2, 3, 4] }),
-  entry('Pad', 2, 'Elements added at the ends of axes.', pad, { steering: [1, 2, 3] }),
-  entry('Scatter', 9, 'The old name of ScatterElements.', scatterElements, {
-    opsets: [9, 10],
-    steering: [1],
-  }),
-  entry('ScatterElements', 11, 'Elements written to an index of their own along an axis.', scatterElements, {
-    steering: [1],
-  }),
-  entry('ScatterND', 11, 'Slices written to index tuples.', likeData, { steering: [1] }),
-  entry('OneHot', 9, 'Classes as vectors with one entry on.', oneHot, chooses),
-  entry('NonZero', 9, 'Indices of the elements that are not 0.', nonZero, chooses),
-  entry('Compress', 9, 'Slices of an axis where a condition holds.', compress, { steering: [1] }),
-  entry('Trilu', 14, 'The upper or lower triangle of matrices.', trilu, { steering: [1] }),
-  entry('TopK', 1, 'The k largest or smallest elements of an axis, and their indices.', topK, {
-    steering: [1],
-  }),
-  entry('Unique', 11, 'Distinct elements or slices.', unique, chooses),
-  entry('EyeLike', 9, 'A unit matrix of the shape of the input.', eyeLike, chooses),
-  entry('NonMaxSuppression', 10, 'Boxes that overlap no better box.', nonMaxSuppression, chooses),
-  entry('GridSample', 16, 'An image sampled at given positions.', gridSample),
-  entry('CenterCropPad', 18, 'Axes cut or padded to sizes around their middle.', centerCropPad, {
-    shapeInput: 1,
-  }),
-];
+export const INDEXING: readonly Operator[] = withRules(
+  [
+    entry('Gather', 1, 'Slices of an axis chosen by index.', gather, { steering: [1] }),
+    entry('GatherElements', 11, 'Elements chosen by an index of their own along an axis.', gatherElements, {
+      steering: [1],
+    }),
+    entry('GatherND', 11, 'Slices chosen by index tuples.', gatherND, { steering: [1] }),
+    entry('Slice', 1, 'A range of each axis, with steps.', slice, { steering: [1, 2, 3, 4] }),
+    entry('Pad', 2, 'Elements added at the ends of axes.', pad, { steering: [1, 2, 3] }),
+    entry('Scatter', 9, 'The old name of ScatterElements.', scatterElements, {
+      opsets: [9, 10],
+      steering: [1],
+    }),
+    entry(
+      'ScatterElements',
+      11,
+      'Elements written to an index of their own along an axis.',
+      scatterElements,
+      {
+        steering: [1],
+      },
+    ),
+    entry('ScatterND', 11, 'Slices written to index tuples.', likeData, { steering: [1] }),
+    entry('OneHot', 9, 'Classes as vectors with one entry on.', oneHot, chooses),
+    entry('NonZero', 9, 'Indices of the elements that are not 0.', nonZero, chooses),
+    entry('Compress', 9, 'Slices of an axis where a condition holds.', compress, { steering: [1] }),
+    entry('Trilu', 14, 'The upper or lower triangle of matrices.', trilu, { steering: [1] }),
+    entry('TopK', 1, 'The k largest or smallest elements of an axis, and their indices.', topK, {
+      steering: [1],
+    }),
+    entry('Unique', 11, 'Distinct elements or slices.', unique, chooses),
+    entry('EyeLike', 9, 'A unit matrix of the shape of the input.', eyeLike, chooses),
+    entry('NonMaxSuppression', 10, 'Boxes that overlap no better box.', nonMaxSuppression, chooses),
+    entry('GridSample', 16, 'An image sampled at given positions.', gridSample),
+    entry('CenterCropPad', 18, 'Axes cut or padded to sizes around their middle.', centerCropPad, {
+      shapeInput: 1,
+    }),
+  ],
+  { grad: INDEXING_GRADS, upgrade: INDEXING_UPGRADES },
+);

@@ -13,6 +13,8 @@ import {
 import { entry } from './entry.ts';
 import { differ, expectRank, expectSameDtype, sameDim } from './expect.ts';
 import { notDifferentiable } from './later.ts';
+import { LAYOUT_GRADS } from './layout-grad.ts';
+import { LAYOUT_UPGRADES } from './layout-upgrade.ts';
 import type { InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
 import {
   addDims,
@@ -22,6 +24,7 @@ import {
   productOfDims,
   subtractDims,
 } from './symbolic.ts';
+import { withRules } from './with-rules.ts';
 
 /**
  * The elements of input `index`, which holds a shape: those known, or as many unknown ones as it has. Undefined where their number is not
@@ -350,22 +353,25 @@ const unsqueezed: Operator['alias'] = (node, rank, constant) => {
 };
 
 /** Operators that move elements and compute nothing. */
-export const LAYOUT: readonly Operator[] = [
-  entry('Reshape', 5, 'The same elements under another shape.', reshape, { shapeInput: 1 }),
-  entry('Transpose', 1, 'Axes in another order.', transpose, { alias: transposed }),
-  entry('Flatten', 1, 'Two axes: those before `axis` together, and the rest.', flatten),
-  entry('Concat', 4, 'Tensors joined along an axis.', concat),
-  entry('Split', 2, 'A tensor cut into parts along an axis.', split, { shapeInput: 1 }),
-  entry('Squeeze', 1, 'Axes of size 1 dropped.', squeeze, { alias: squeezed, steering: [1] }),
-  entry('Unsqueeze', 1, 'Axes of size 1 put in.', unsqueeze, { alias: unsqueezed, steering: [1] }),
-  entry('Expand', 8, 'Elements repeated to a shape by broadcasting.', expand, { shapeInput: 1 }),
-  entry('Tile', 6, 'The whole tensor repeated along its axes.', tile, { steering: [1] }),
-  entry('Identity', 1, 'The input itself.', identity, {
-    alias: (_, rank) => ({ input: 0, axes: sameAxes(rank) }),
-  }),
-  entry('SpaceToDepth', 1, 'Blocks of the image moved into channels.', spaceToDepth),
-  entry('DepthToSpace', 1, 'Channels moved into blocks of the image (pixel shuffle).', depthToSpace),
-  entry('ReverseSequence', 10, 'Sequences of given lengths turned round.', sequenceLike, { steering: [1] }),
-  entry('Shape', 1, 'The dimensions of the input.', shapeOf, { grad: notDifferentiable }),
-  entry('Size', 1, 'The number of elements of the input.', sizeOfInput, { grad: notDifferentiable }),
-];
+export const LAYOUT: readonly Operator[] = withRules(
+  [
+    entry('Reshape', 5, 'The same elements under another shape.', reshape, { shapeInput: 1 }),
+    entry('Transpose', 1, 'Axes in another order.', transpose, { alias: transposed }),
+    entry('Flatten', 1, 'Two axes: those before `axis` together, and the rest.', flatten),
+    entry('Concat', 4, 'Tensors joined along an axis.', concat),
+    entry('Split', 2, 'A tensor cut into parts along an axis.', split, { shapeInput: 1 }),
+    entry('Squeeze', 1, 'Axes of size 1 dropped.', squeeze, { alias: squeezed, steering: [1] }),
+    entry('Unsqueeze', 1, 'Axes of size 1 put in.', unsqueeze, { alias: unsqueezed, steering: [1] }),
+    entry('Expand', 8, 'Elements repeated to a shape by broadcasting.', expand, { shapeInput: 1 }),
+    entry('Tile', 6, 'The whole tensor repeated along its axes.', tile, { steering: [1] }),
+    entry('Identity', 1, 'The input itself.', identity, {
+      alias: (_, rank) => ({ input: 0, axes: sameAxes(rank) }),
+    }),
+    entry('SpaceToDepth', 1, 'Blocks of the image moved into channels.', spaceToDepth),
+    entry('DepthToSpace', 1, 'Channels moved into blocks of the image (pixel shuffle).', depthToSpace),
+    entry('ReverseSequence', 10, 'Sequences of given lengths turned round.', sequenceLike, { steering: [1] }),
+    entry('Shape', 1, 'The dimensions of the input.', shapeOf, { grad: notDifferentiable }),
+    entry('Size', 1, 'The number of elements of the input.', sizeOfInput, { grad: notDifferentiable }),
+  ],
+  { grad: LAYOUT_GRADS, upgrade: LAYOUT_UPGRADES },
+);

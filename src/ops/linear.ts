@@ -8,6 +8,7 @@ import { einsumShapes } from './einsum.ts';
 import { differ, expectFloat, expectInt8, expectRank, expectSameDtype } from './expect.ts';
 import { channelsLater, gradLater, integersHaveNoGradient } from './later.ts';
 import { type IsConstant, isFixed, linearLayout, makeLayer, statedShape } from './layer.ts';
+import { LINEAR_GRADS } from './linear-grad.ts';
 import {
   type CostContext,
   type CostRule,
@@ -16,6 +17,7 @@ import {
   type Layer,
   type Operator,
 } from './operator.ts';
+import { withRules } from './with-rules.ts';
 
 function expectNumbers(ctx: InferContext): void {
   const { dtype } = ctx.input(0);
@@ -128,74 +130,79 @@ export const gemm: Operator = {
 };
 
 /** Linear layers and matrix products. */
-export const LINEAR: readonly Operator[] = [
-  gemm,
-  {
-    domain: '',
-    opType: 'MatMul',
-    opsets: [1, LATEST_OPSET],
-    summary: 'Matrix product with broadcast leading axes.',
-    infer: (ctx) => {
-      expectNumbers(ctx);
-      expectSameDtype(ctx, 0, 1);
-      const { dtype, shape } = ctx.input(0);
-      return [{ dtype, shape: matMulShape(ctx, shape, ctx.input(1).shape) }];
+export const LINEAR: readonly Operator[] = withRules(
+  [
+    gemm,
+    {
+      domain: '',
+      opType: 'MatMul',
+      opsets: [1, LATEST_OPSET],
+      summary: 'Matrix product with broadcast leading axes.',
+      infer: (ctx) => {
+        expectNumbers(ctx);
+        expectSameDtype(ctx, 0, 1);
+        const { dtype, shape } = ctx.input(0);
+        return [{ dtype, shape: matMulShape(ctx, shape, ctx.input(1).shape) }];
+      },
+      cost: (ctx) => linearCost(matMulMacs(ctx), matMulLayer(ctx.node, fixedInputs(ctx.node))),
+      grad: gradLater,
+      channels: channelsLater,
+      layer: matMulLayer,
     },
-    cost: (ctx) => linearCost(matMulMacs(ctx), matMulLayer(ctx.node, fixedInputs(ctx.node))),
-    grad: gradLater,
-    channels: channelsLater,
-    layer: matMulLayer,
-  },
-  {
-    domain: '',
-    opType: 'Einsum',
-    opsets: [12, LATEST_OPSET],
-    summary: 'Sum of products of operands, given by an equation over index letters.',
-    infer: (ctx) => {
-      const equation = ctx.node.string('equation');
-      if (equation === undefined) throw ctx.error('attribute equation is required and missing');
-      expectNumbers(ctx);
-      expectSameDtype(ctx, 0, ...ctx.inputs.keys());
-      const shapes = ctx.inputs.map((_, index) => ctx.input(index).shape);
-      const { output } = einsumShapes((message) => ctx.error(message), equation, shapes);
-      return [{ dtype: ctx.input(0).dtype, shape: output }];
+    {
+      domain: '',
+      opType: 'Einsum',
+      opsets: [12, LATEST_OPSET],
+      summary: 'Sum of products of operands, given by an equation over index letters.',
+      infer: (ctx) => {
+        const equation = ctx.node.string('equation');
+        if (equation === undefined) throw ctx.error('attribute equation is required and missing');
+        expectNumbers(ctx);
+        expectSameDtype(ctx, 0, ...ctx.inputs.keys());
+        const shapes = ctx.inputs.map((_, index) => ctx.input(index).shape);
+        const { output } = einsumShapes((message) => ctx.error(message), equation, shapes);
+        return [{ dtype: ctx.input(0).dtype, shape: output }];
+      },
+      cost: einsumCost,
+      grad: gradLater,
+      channels: channelsLater,
+      layer: null,
     },
-    cost: einsumCost,
-    grad: gradLater,
-    channels: channelsLater,
-    layer: null,
-  },
-  {
-    domain: '',
-    opType: 'MatMulInteger',
-    steering: [2, 3],
-    opsets: [10, LATEST_OPSET],
-    summary: 'Matrix product of 8-bit integers with 32-bit sums.',
-    infer: (ctx) => {
-      expectInt8(ctx, 0, 1, 2, 3);
-      return [{ dtype: 'int32', shape: matMulShape(ctx, ctx.input(0).shape, ctx.input(1).shape) }];
+    {
+      domain: '',
+      opType: 'MatMulInteger',
+      steering: [2, 3],
+      opsets: [10, LATEST_OPSET],
+      summary: 'Matrix product of 8-bit integers with 32-bit sums.',
+      infer: (ctx) => {
+        expectInt8(ctx, 0, 1, 2, 3);
+        return [{ dtype: 'int32', shape: matMulShape(ctx, ctx.input(0).shape, ctx.input(1).shape) }];
+      },
+      // thop has no rule for quantized modules.
+      cost: (ctx) => cost(matMulMacs(ctx), 0, 0),
+      grad: integersHaveNoGradient,
+      channels: channelsLater,
+      layer: null,
     },
-    // thop has no rule for quantized modules.
-    cost: (ctx) => cost(matMulMacs(ctx), 0, 0),
-    grad: integersHaveNoGradient,
-    channels: channelsLater,
-    layer: null,
-  },
-  {
-    domain: '',
-    opType: 'QLinearMatMul',
-    steering: [1, 2, 4, 5, 6, 7],
-    opsets: [10, LATEST_OPSET],
-    summary: 'Matrix product of quantized tensors, with a quantized result.',
-    infer: (ctx) => {
-      expectInt8(ctx, 0, 2, 3, 5, 7);
-      expectFloat(ctx, 1, 4, 6);
-      return [{ dtype: ctx.input(7).dtype, shape: matMulShape(ctx, ctx.input(0).shape, ctx.input(3).shape) }];
+    {
+      domain: '',
+      opType: 'QLinearMatMul',
+      steering: [1, 2, 4, 5, 6, 7],
+      opsets: [10, LATEST_OPSET],
+      summary: 'Matrix product of quantized tensors, with a quantized result.',
+      infer: (ctx) => {
+        expectInt8(ctx, 0, 2, 3, 5, 7);
+        expectFloat(ctx, 1, 4, 6);
+        return [
+          { dtype: ctx.input(7).dtype, shape: matMulShape(ctx, ctx.input(0).shape, ctx.input(3).shape) },
+        ];
+      },
+      // Inputs 0 and 3 are the matrices.
+      cost: (ctx) => cost(matMulMacs(ctx), 0, 0),
+      grad: integersHaveNoGradient,
+      channels: channelsLater,
+      layer: null,
     },
-    // Inputs 0 and 3 are the matrices.
-    cost: (ctx) => cost(matMulMacs(ctx), 0, 0),
-    grad: integersHaveNoGradient,
-    channels: channelsLater,
-    layer: null,
-  },
-];
+  ],
+  { grad: LINEAR_GRADS },
+);

@@ -8,6 +8,8 @@ import { cost, inputShape } from './cost.ts';
 import { differ, expectFloat, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
 import { channelsLater, gradLater } from './later.ts';
 import { channelLayout, type IsConstant, makeLayer, statedShape } from './layer.ts';
+import { NORM_GRADS } from './norm-grad.ts';
+import { NORM_UPGRADES } from './norm-upgrade.ts';
 import {
   type CostRule,
   type InferContext,
@@ -16,6 +18,7 @@ import {
   type Layer,
   type Operator,
 } from './operator.ts';
+import { withRules } from './with-rules.ts';
 
 /**
  * thop 0.0.31 counts 2 per element of batch norms alone; 0.1.1 counts 2 per element of batch, layer and instance norms, and twice that
@@ -161,90 +164,93 @@ const norm = (
 });
 
 /** Normalizations. */
-export const NORM: readonly Operator[] = [
-  norm({
-    opType: 'BatchNormalization',
-    opsets: [6, LATEST_OPSET],
-    summary:
-      'Normalizes each channel by stored statistics, or those of the batch in training mode, then scales and shifts.',
-    infer: inferBatchNorm,
-    cost: normCost(2, 4),
-    grad: batchNormGrad,
-    training: trainBatchNorm,
-    layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'BatchNorm'), true),
-  }),
-  norm({
-    opType: 'InstanceNormalization',
-    opsets: [6, LATEST_OPSET],
-    summary: 'Normalizes each channel of each image by its own statistics, then scales and shifts.',
-    infer: inferInstanceNorm,
-    cost: normCost(0, 4),
-    layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'InstanceNorm')),
-  }),
-  norm({
-    opType: 'LayerNormalization',
-    opsets: [17, LATEST_OPSET],
-    summary: 'Normalizes over the axes from `axis` on, then scales and shifts.',
-    infer: inferLayerNorm,
-    cost: normCost(0, 4),
-    layer: (_, isConstant) => scaleAndShift(isConstant, 'LayerNorm'),
-  }),
-  norm({
-    opType: 'GroupNormalization',
-    opsets: [18, LATEST_OPSET],
-    summary: 'Normalizes groups of channels of each image, then scales and shifts.',
-    infer: inferGroupNorm,
-    // thop has no rule for nn.GroupNorm.
-    cost: normCost(0, 0),
-    layer: (_, isConstant) => scaleAndShift(isConstant, 'GroupNorm'),
-  }),
-  norm({
-    opType: 'RMSNormalization',
-    opsets: [23, LATEST_OPSET],
-    summary: 'Divides by the root mean square over the axes from `axis` on, then scales.',
-    infer: inferRmsNorm,
-    // thop has no rule for nn.RMSNorm.
-    cost: normCost(0, 0),
-    layer: (_, isConstant) => makeLayer(isConstant, 'RMSNorm', [['weight', 1, channelLayout()]]),
-  }),
-  activation('LpNormalization', 1, 'Divides by the L1 or L2 norm along an axis.', {
-    infer: (ctx) => {
-      axisOf(ctx, ctx.node.int('axis', -1), ctx.input(0).shape.length);
-      return sameFloat(ctx);
-    },
-  }),
-  activation('LRN', 1, 'Divides by a power of the sum of squares over neighbouring channels.', {
-    infer: (ctx) => {
-      expectRankFrom(ctx, 0, 'the input', 2);
-      const size = ctx.node.int('size');
-      if (size === undefined || size < 1)
-        throw ctx.error(`size expects a number of at least 1, got ${size ?? 'none'}`);
-      return sameFloat(ctx);
-    },
-  }),
-  activation(
-    'MeanVarianceNormalization',
-    9,
-    'Subtracts the mean and divides by the standard deviation over axes.',
-    {
+export const NORM: readonly Operator[] = withRules(
+  [
+    norm({
+      opType: 'BatchNormalization',
+      opsets: [6, LATEST_OPSET],
+      summary:
+        'Normalizes each channel by stored statistics, or those of the batch in training mode, then scales and shifts.',
+      infer: inferBatchNorm,
+      cost: normCost(2, 4),
+      grad: batchNormGrad,
+      training: trainBatchNorm,
+      layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'BatchNorm'), true),
+    }),
+    norm({
+      opType: 'InstanceNormalization',
+      opsets: [6, LATEST_OPSET],
+      summary: 'Normalizes each channel of each image by its own statistics, then scales and shifts.',
+      infer: inferInstanceNorm,
+      cost: normCost(0, 4),
+      layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'InstanceNorm')),
+    }),
+    norm({
+      opType: 'LayerNormalization',
+      opsets: [17, LATEST_OPSET],
+      summary: 'Normalizes over the axes from `axis` on, then scales and shifts.',
+      infer: inferLayerNorm,
+      cost: normCost(0, 4),
+      layer: (_, isConstant) => scaleAndShift(isConstant, 'LayerNorm'),
+    }),
+    norm({
+      opType: 'GroupNormalization',
+      opsets: [18, LATEST_OPSET],
+      summary: 'Normalizes groups of channels of each image, then scales and shifts.',
+      infer: inferGroupNorm,
+      // thop has no rule for nn.GroupNorm.
+      cost: normCost(0, 0),
+      layer: (_, isConstant) => scaleAndShift(isConstant, 'GroupNorm'),
+    }),
+    norm({
+      opType: 'RMSNormalization',
+      opsets: [23, LATEST_OPSET],
+      summary: 'Divides by the root mean square over the axes from `axis` on, then scales.',
+      infer: inferRmsNorm,
+      // thop has no rule for nn.RMSNorm.
+      cost: normCost(0, 0),
+      layer: (_, isConstant) => makeLayer(isConstant, 'RMSNorm', [['weight', 1, channelLayout()]]),
+    }),
+    activation('LpNormalization', 1, 'Divides by the L1 or L2 norm along an axis.', {
       infer: (ctx) => {
-        axesOf(ctx, ctx.node.ints('axes', [0, 2, 3]), ctx.input(0).shape.length);
+        axisOf(ctx, ctx.node.int('axis', -1), ctx.input(0).shape.length);
         return sameFloat(ctx);
       },
-    },
-  ),
-  {
-    ...activation(
-      'Dropout',
-      7,
-      'In training mode sets random elements to 0 and scales the others up; otherwise the identity.',
+    }),
+    activation('LRN', 1, 'Divides by a power of the sum of squares over neighbouring channels.', {
+      infer: (ctx) => {
+        expectRankFrom(ctx, 0, 'the input', 2);
+        const size = ctx.node.int('size');
+        if (size === undefined || size < 1)
+          throw ctx.error(`size expects a number of at least 1, got ${size ?? 'none'}`);
+        return sameFloat(ctx);
+      },
+    }),
+    activation(
+      'MeanVarianceNormalization',
+      9,
+      'Subtracts the mean and divides by the standard deviation over axes.',
       {
-        infer: inferDropout,
-        steering: [1, 2],
-        grad: dropoutGrad,
+        infer: (ctx) => {
+          axesOf(ctx, ctx.node.ints('axes', [0, 2, 3]), ctx.input(0).shape.length);
+          return sameFloat(ctx);
+        },
       },
     ),
-    training: trainDropout,
-    nondeterministic: true,
-  },
-];
+    {
+      ...activation(
+        'Dropout',
+        7,
+        'In training mode sets random elements to 0 and scales the others up; otherwise the identity.',
+        {
+          infer: inferDropout,
+          steering: [1, 2],
+          grad: dropoutGrad,
+        },
+      ),
+      training: trainDropout,
+      nondeterministic: true,
+    },
+  ],
+  { grad: NORM_GRADS, upgrade: NORM_UPGRADES },
+);

@@ -4,7 +4,10 @@ import { axesOf } from './broadcast.ts';
 import { cost, outputShape } from './cost.ts';
 import { entry } from './entry.ts';
 import type { CostRule, InferContext, InferRule, Known, Operator } from './operator.ts';
+import { RESIZE_GRADS } from './resize-grad.ts';
+import { RESIZE_UPGRADES } from './resize-upgrade.ts';
 import { scaleDim } from './symbolic.ts';
+import { withRules } from './with-rules.ts';
 
 /** Known elements of an input that is left out by being empty; `'unknown'` where there are some, but not known. */
 function optional(ctx: InferContext, index: number): readonly Known[] | 'unknown' | undefined {
@@ -91,14 +94,17 @@ const resizeCost: CostRule = (ctx) => {
 };
 
 /** Images and volumes brought to another size. */
-export const RESIZE: readonly Operator[] = [
-  entry('Resize', 10, 'Resampling to sizes or by scales.', resize, {
-    cost: resizeCost,
-    shapeInput: 3,
-    steering: [1, 2],
-  }),
-  entry('Upsample', 7, 'Resampling by scales; Resize since opset 10.', upsample, {
-    cost: resizeCost,
-    opsets: [7, 9],
-  }),
-];
+export const RESIZE: readonly Operator[] = withRules(
+  [
+    entry('Resize', 10, 'Resampling to sizes or by scales.', resize, {
+      cost: resizeCost,
+      shapeInput: 3,
+      steering: [1, 2],
+    }),
+    entry('Upsample', 7, 'Resampling by scales; Resize since opset 10.', upsample, {
+      cost: resizeCost,
+      opsets: [7, 9],
+    }),
+  ],
+  { grad: RESIZE_GRADS, upgrade: RESIZE_UPGRADES },
+);
