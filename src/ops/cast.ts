@@ -1,6 +1,7 @@
 import { type DType, dtypeInfo, dtypeOfCode } from '../core/dtype.ts';
 import type { Shape } from '../ir/index.ts';
 import { axisOf, inferredWith } from './broadcast.ts';
+import { castGrad } from './cast-grad.ts';
 import { settle } from './elementwise.ts';
 import { entry } from './entry.ts';
 import { expectFloat } from './expect.ts';
@@ -78,12 +79,19 @@ const dynamicQuantize: InferRule = (ctx) => {
 
 /** Changes of element type, and quantization. */
 export const CAST: readonly Operator[] = [
-  entry('Cast', 6, 'Elements converted to another type.', cast),
-  entry('CastLike', 15, "Elements converted to another tensor's type.", castLike, { steering: [1] }),
+  entry('Cast', 6, 'Elements converted to another type.', cast, { grad: castGrad }),
+  entry('CastLike', 15, "Elements converted to another tensor's type.", castLike, {
+    steering: [1],
+    grad: castGrad,
+  }),
   entry('QuantizeLinear', 10, 'round(x / scale) + zero point, limited to the integer type.', quantize, {
     steering: [1, 2],
+    grad: integersHaveNoGradient,
   }),
-  entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize, { steering: [1, 2] }),
+  entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize, {
+    steering: [1, 2],
+    grad: integersHaveNoGradient,
+  }),
   entry(
     'DynamicQuantizeLinear',
     11,

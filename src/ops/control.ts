@@ -3,7 +3,26 @@ import { axisOf } from './broadcast.ts';
 import { entry } from './entry.ts';
 import { sameDim } from './expect.ts';
 import { notDifferentiable } from './later.ts';
-import { type InferContext, type InferRule, type Inferred, type Operator, unsupported } from './operator.ts';
+import {
+  type InferContext,
+  type InferRule,
+  type Inferred,
+  type Operator,
+  type UpgradeRule,
+  unsupported,
+} from './operator.ts';
+
+const branchesHaveNoGradient = unsupported(
+  'which branch runs is known at run time only, and gradients do not go into subgraphs; write the branch that is meant in its place, or compute both and choose with Where',
+);
+
+const turnsHaveNoGradient = unsupported(
+  'the way back over its turns needs what each of them computed, which it does not keep; write its turns as nodes, one after the other',
+);
+
+const sequencesHaveNoGradient = unsupported(
+  'what is in sequences and optionals is not followed, so neither are gradients; pass tensors on, by Split and Concat for instance',
+);
 
 const costOfBranches = unsupported('how often its subgraphs run is known at run time only');
 
@@ -121,23 +140,49 @@ const scan: InferRule = (ctx) => {
 /** Sequences and optionals are no tensors, and what is in them is not followed; the file's declared types stand. */
 const notFollowed: InferRule = (ctx) => ctx.node.outputs.map(() => null);
 
+/** Opset 8 walked over batches of sequences with lengths of their own. */
+const upgradeScan: UpgradeRule = (ctx) => {
+  if (ctx.opset >= 9) return null;
+  throw ctx.unsupported('Scan of opset 8 has a batch axis, which later ones do not; export the model again');
+};
+
 /** Subgraphs, sequences and optional values. */
 export const CONTROL: readonly Operator[] = [
-  entry('If', 1, 'One of two subgraphs.', conditional, { cost: costOfBranches }),
-  entry('Loop', 1, 'A subgraph run again and again.', loop, { cost: costOfBranches }),
-  entry('Scan', 8, 'A subgraph run along an axis.', scan, { cost: costOfBranches }),
-  entry('SequenceConstruct', 11, 'A sequence of tensors.', notFollowed),
-  entry('SequenceEmpty', 11, 'A sequence of nothing.', notFollowed),
-  entry('SequenceInsert', 11, 'A sequence with a tensor put in.', notFollowed),
-  entry('SequenceErase', 11, 'A sequence with a tensor taken out.', notFollowed),
-  entry('SequenceAt', 11, 'A tensor of a sequence.', notFollowed),
+  entry('If', 1, 'One of two subgraphs.', conditional, {
+    cost: costOfBranches,
+    grad: branchesHaveNoGradient,
+  }),
+  entry('Loop', 1, 'A subgraph run again and again.', loop, {
+    cost: costOfBranches,
+    grad: turnsHaveNoGradient,
+  }),
+  entry('Scan', 8, 'A subgraph run along an axis.', scan, {
+    cost: costOfBranches,
+    grad: turnsHaveNoGradient,
+    upgrade: upgradeScan,
+  }),
+  entry('SequenceConstruct', 11, 'A sequence of tensors.', notFollowed, { grad: sequencesHaveNoGradient }),
+  entry('SequenceEmpty', 11, 'A sequence of nothing.', notFollowed, { grad: sequencesHaveNoGradient }),
+  entry('SequenceInsert', 11, 'A sequence with a tensor put in.', notFollowed, {
+    grad: sequencesHaveNoGradient,
+  }),
+  entry('SequenceErase', 11, 'A sequence with a tensor taken out.', notFollowed, {
+    grad: sequencesHaveNoGradient,
+  }),
+  entry('SequenceAt', 11, 'A tensor of a sequence.', notFollowed, { grad: sequencesHaveNoGradient }),
   entry('SequenceLength', 11, 'The number of tensors of a sequence.', notFollowed, {
     grad: notDifferentiable,
   }),
-  entry('SplitToSequence', 11, 'A tensor cut into a sequence.', notFollowed),
-  entry('ConcatFromSequence', 11, 'The tensors of a sequence joined.', notFollowed),
-  entry('Optional', 15, 'A value that may be missing.', notFollowed),
-  entry('OptionalGetElement', 15, 'The value of an optional.', notFollowed),
+  entry('SplitToSequence', 11, 'A tensor cut into a sequence.', notFollowed, {
+    grad: sequencesHaveNoGradient,
+  }),
+  entry('ConcatFromSequence', 11, 'The tensors of a sequence joined.', notFollowed, {
+    grad: sequencesHaveNoGradient,
+  }),
+  entry('Optional', 15, 'A value that may be missing.', notFollowed, { grad: sequencesHaveNoGradient }),
+  entry('OptionalGetElement', 15, 'The value of an optional.', notFollowed, {
+    grad: sequencesHaveNoGradient,
+  }),
   entry('OptionalHasElement', 15, 'True where an optional holds a value.', notFollowed, {
     grad: notDifferentiable,
   }),

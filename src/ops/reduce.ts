@@ -3,7 +3,20 @@ import { type Shape, staticShape } from '../ir/index.ts';
 import { axesOf, axisOf, inferredWith, stridedOffsets } from './broadcast.ts';
 import { entry } from './entry.ts';
 import { notDifferentiable } from './later.ts';
-import type { InferContext, InferRule, Known, Operator } from './operator.ts';
+import type { GradRule, InferContext, InferRule, Known, Operator } from './operator.ts';
+import {
+  cumSumGrad,
+  reduceExtremumGrad,
+  reduceL1Grad,
+  reduceL2Grad,
+  reduceLogSumExpGrad,
+  reduceLogSumGrad,
+  reduceMeanGrad,
+  reduceProdGrad,
+  reduceSumGrad,
+  reduceSumSquareGrad,
+} from './reduce-grad.ts';
+import { upgradeReduction } from './reduce-upgrade.ts';
 import { addDims, maxDims, minDims, multiplyDims } from './symbolic.ts';
 
 /** Axes of a reduction: an attribute before `inputFrom`, an input after. `'unknown'` where they are not known. */
@@ -69,21 +82,32 @@ const cumulative: InferRule = (ctx) => {
   return [{ dtype, shape }];
 };
 
+/** The entry of a reduction whose axes are an input from opset `inputFrom` on. */
+const reduce = (
+  opType: string,
+  summary: string,
+  grad: GradRule,
+  { inputFrom = 18, fold }: { inputFrom?: number; fold?: (a: Known, b: Known) => Known } = {},
+): Operator =>
+  entry(opType, 1, summary, reduction(inputFrom, fold), {
+    steering: [1],
+    grad,
+    upgrade: upgradeReduction(inputFrom),
+  });
+
 /** Reductions along axes. */
 export const REDUCE: readonly Operator[] = [
-  entry('ReduceSum', 1, 'Sum along axes.', reduction(13, addDims), { steering: [1] }),
-  entry('ReduceMean', 1, 'Mean along axes.', reduction(18), { steering: [1] }),
-  entry('ReduceMax', 1, 'Maximum along axes.', reduction(18, maxDims), { steering: [1] }),
-  entry('ReduceMin', 1, 'Minimum along axes.', reduction(18, minDims), { steering: [1] }),
-  entry('ReduceProd', 1, 'Product along axes.', reduction(18, multiplyDims), { steering: [1] }),
-  entry('ReduceL1', 1, 'Sum of absolute values along axes.', reduction(18), { steering: [1] }),
-  entry('ReduceL2', 1, 'Square root of the sum of squares along axes.', reduction(18), { steering: [1] }),
-  entry('ReduceLogSum', 1, 'Logarithm of the sum along axes.', reduction(18), { steering: [1] }),
-  entry('ReduceLogSumExp', 1, 'Logarithm of the sum of exponentials along axes.', reduction(18), {
-    steering: [1],
-  }),
-  entry('ReduceSumSquare', 1, 'Sum of squares along axes.', reduction(18), { steering: [1] }),
+  reduce('ReduceSum', 'Sum along axes.', reduceSumGrad, { inputFrom: 13, fold: addDims }),
+  reduce('ReduceMean', 'Mean along axes.', reduceMeanGrad),
+  reduce('ReduceMax', 'Maximum along axes.', reduceExtremumGrad, { fold: maxDims }),
+  reduce('ReduceMin', 'Minimum along axes.', reduceExtremumGrad, { fold: minDims }),
+  reduce('ReduceProd', 'Product along axes.', reduceProdGrad, { fold: multiplyDims }),
+  reduce('ReduceL1', 'Sum of absolute values along axes.', reduceL1Grad),
+  reduce('ReduceL2', 'Square root of the sum of squares along axes.', reduceL2Grad),
+  reduce('ReduceLogSum', 'Logarithm of the sum along axes.', reduceLogSumGrad),
+  reduce('ReduceLogSumExp', 'Logarithm of the sum of exponentials along axes.', reduceLogSumExpGrad),
+  reduce('ReduceSumSquare', 'Sum of squares along axes.', reduceSumSquareGrad),
   entry('ArgMax', 1, 'Index of the largest element of an axis.', argument, { grad: notDifferentiable }),
   entry('ArgMin', 1, 'Index of the smallest element of an axis.', argument, { grad: notDifferentiable }),
-  entry('CumSum', 11, 'Running sum along an axis.', cumulative, { steering: [1] }),
+  entry('CumSum', 11, 'Running sum along an axis.', cumulative, { steering: [1], grad: cumSumGrad }),
 ];
