@@ -90,6 +90,11 @@ export class Tracer {
     return input;
   }
 
+  /** A value of the graph as a variable. */
+  variable(value: Value): Variable {
+    return new Variable(this, value);
+  }
+
   /** Runs a module's forward with its scope around, and notes its outputs. */
   scoped<T extends ModuleOutput>(module: AnyModule, body: () => T): T {
     const path = this.#paths.get(module);

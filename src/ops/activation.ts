@@ -24,7 +24,7 @@ import { upgradeAlongAxis } from './activation-upgrade.ts';
 import { axisOf } from './broadcast.ts';
 import { cost, free, inputShape, perOutput } from './cost.ts';
 import { differ, expectFloat, expectSameDtype } from './expect.ts';
-import { channelsLater, gradLater } from './later.ts';
+import { channelsLater, noGradRule } from './later.ts';
 import { channelLayout, makeLayer, statedShape } from './layer.ts';
 import {
   type CostRule,
@@ -70,7 +70,7 @@ export const activation = (
   summary,
   infer: facts.infer ?? sameFloat,
   cost: facts.cost ?? free,
-  grad: facts.grad ?? gradLater,
+  grad: facts.grad ?? noGradRule,
   channels: channelsLater,
   ...(facts.upgrade ? { upgrade: facts.upgrade } : {}),
   ...(facts.steering ? { steering: facts.steering } : {}),

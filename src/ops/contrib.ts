@@ -2,6 +2,7 @@ import { sizeOf } from '../core/tensor.ts';
 import type { Dim } from '../ir/index.ts';
 import { activation } from './activation.ts';
 import { broadcastShapes } from './broadcast.ts';
+import { CONTRIB_GRADS } from './contrib-grad.ts';
 import { conv } from './conv.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
 import {
@@ -12,11 +13,12 @@ import {
   expectSameDtype,
   expectShape,
 } from './expect.ts';
-import { channelsLater, gradLater, integersHaveNoGradient } from './later.ts';
+import { channelsLater, integersHaveNoGradient, noGradRule } from './later.ts';
 import { channelLayout, linearLayout, makeLayer } from './layer.ts';
 import { gemm, matMulMacs, matMulShape } from './linear.ts';
 import type { CostRule, InferContext, InferRule, Operator } from './operator.ts';
 import { divideDims, productOfDims } from './symbolic.ts';
+import { withRules } from './with-rules.ts';
 
 /*
  * Operators that onnxruntime's optimizers and quantizer write. Source: `docs/ContribOperators.md` of onnxruntime. thop knows modules of
@@ -34,7 +36,7 @@ const contrib = (
 ): Operator => ({
   domain: DOMAIN,
   opsets: OPSETS,
-  grad: gradLater,
+  grad: noGradRule,
   channels: channelsLater,
   layer: null,
   ...entry,
@@ -190,114 +192,120 @@ const inferToFloat =
 
 const matMulCost: CostRule = (ctx) => cost(matMulMacs(ctx), 0, 0);
 
+// Blocked kernels compute the convolution alone.
+const { blocked: _, ...plainConv } = conv;
+
 /** Operators of onnxruntime's own domains. */
-export const CONTRIB: readonly Operator[] = [
-  {
-    ...conv,
-    domain: DOMAIN,
-    opType: 'FusedConv',
-    opsets: OPSETS,
-    summary: 'Convolution, a tensor added to it, and an activation in one.',
-    infer: inferFusedConv,
-  },
-  {
-    ...gemm,
-    domain: DOMAIN,
-    opType: 'FusedGemm',
-    opsets: OPSETS,
-    summary: 'Gemm and an activation in one.',
-  },
-  contrib({
-    opType: 'FusedMatMul',
-    summary: 'alpha times a matrix product, either side transposed.',
-    infer: inferFusedMatMul,
-    cost: fusedMatMulCost,
-  }),
-  elementwise('Gelu', 'x times the normal distribution function of x.'),
-  elementwise('QuickGelu', 'x * sigmoid(alpha * x).'),
-  elementwise('FastGelu', 'Gelu by tanh, of an input plus a bias.', inferBiased),
-  elementwise('BiasGelu', 'Gelu of an input plus a bias.', inferBiased),
-  contrib({
-    opType: 'SkipLayerNormalization',
-    summary: 'LayerNormalization of the sum of an input, a skip connection and a bias.',
-    infer: inferSkipNorm(2, [
-      [2, 'gamma'],
-      [3, 'beta'],
-      [4, 'bias'],
-    ]),
-    cost: () => cost(0),
-    layer: (_, isConstant) =>
-      makeLayer(isConstant, 'LayerNorm', [
-        ['weight', 2, channelLayout()],
-        ['bias', 3, channelLayout()],
+export const CONTRIB: readonly Operator[] = withRules(
+  [
+    {
+      ...plainConv,
+      domain: DOMAIN,
+      opType: 'FusedConv',
+      opsets: OPSETS,
+      summary: 'Convolution, a tensor added to it, and an activation in one.',
+      infer: inferFusedConv,
+    },
+    {
+      ...gemm,
+      domain: DOMAIN,
+      opType: 'FusedGemm',
+      opsets: OPSETS,
+      summary: 'Gemm and an activation in one.',
+    },
+    contrib({
+      opType: 'FusedMatMul',
+      summary: 'alpha times a matrix product, either side transposed.',
+      infer: inferFusedMatMul,
+      cost: fusedMatMulCost,
+    }),
+    elementwise('Gelu', 'x times the normal distribution function of x.'),
+    elementwise('QuickGelu', 'x * sigmoid(alpha * x).'),
+    elementwise('FastGelu', 'Gelu by tanh, of an input plus a bias.', inferBiased),
+    elementwise('BiasGelu', 'Gelu of an input plus a bias.', inferBiased),
+    contrib({
+      opType: 'SkipLayerNormalization',
+      summary: 'LayerNormalization of the sum of an input, a skip connection and a bias.',
+      infer: inferSkipNorm(2, [
+        [2, 'gamma'],
+        [3, 'beta'],
+        [4, 'bias'],
       ]),
-  }),
-  contrib({
-    opType: 'SkipSimplifiedLayerNormalization',
-    summary: 'Root-mean-square normalization of the sum of an input, a skip connection and a bias.',
-    infer: inferSkipNorm(2, [
-      [2, 'gamma'],
-      [3, 'bias'],
-    ]),
-    cost: () => cost(0),
-    layer: (_, isConstant) => makeLayer(isConstant, 'RMSNorm', [['weight', 2, channelLayout()]]),
-  }),
-  contrib({
-    opType: 'Attention',
-    summary: 'Multi-head self-attention with the projection of queries, keys and values.',
-    infer: inferAttention,
-    cost: attentionCost,
-    layer: (_, isConstant) =>
-      makeLayer(isConstant, 'MultiheadAttention', [
-        ['in_proj_weight', 1, linearLayout(true)],
-        ['in_proj_bias', 2],
+      cost: () => cost(0),
+      layer: (_, isConstant) =>
+        makeLayer(isConstant, 'LayerNorm', [
+          ['weight', 2, channelLayout()],
+          ['bias', 3, channelLayout()],
+        ]),
+    }),
+    contrib({
+      opType: 'SkipSimplifiedLayerNormalization',
+      summary: 'Root-mean-square normalization of the sum of an input, a skip connection and a bias.',
+      infer: inferSkipNorm(2, [
+        [2, 'gamma'],
+        [3, 'bias'],
       ]),
-  }),
-  contrib({
-    opType: 'MultiHeadAttention',
-    summary: 'Multi-head attention of projected queries, keys and values.',
-    infer: inferMultiHeadAttention,
-    cost: multiHeadAttentionCost,
-  }),
-  quantized({
-    opType: 'QLinearAdd',
-    steering: [1, 2, 4, 5, 6, 7],
-    summary: 'Sum of quantized tensors.',
-    infer: inferQuantizedBinary,
-  }),
-  quantized({
-    opType: 'QLinearMul',
-    steering: [1, 2, 4, 5, 6, 7],
-    summary: 'Product of quantized tensors.',
-    infer: inferQuantizedBinary,
-  }),
-  quantized({
-    opType: 'QLinearSigmoid',
-    summary: 'Sigmoid of a quantized tensor.',
-    infer: inferQuantizedUnary,
-  }),
-  quantized({
-    opType: 'QLinearLeakyRelu',
-    summary: 'LeakyRelu of a quantized tensor.',
-    infer: inferQuantizedUnary,
-  }),
-  quantized({
-    opType: 'QLinearGlobalAveragePool',
-    summary: 'Mean of a quantized tensor over all spatial axes.',
-    infer: inferQuantizedGlobalPool,
-  }),
-  quantized({
-    opType: 'DynamicQuantizeMatMul',
-    steering: [2, 3],
-    summary: 'Product of a matrix that is quantized on the fly with a quantized one.',
-    infer: inferToFloat(2, 4),
-    cost: matMulCost,
-  }),
-  quantized({
-    opType: 'MatMulIntegerToFloat',
-    steering: [2, 3, 4, 5],
-    summary: 'Product of quantized matrices with a floating-point result.',
-    infer: inferToFloat(2, 6),
-    cost: matMulCost,
-  }),
-];
+      cost: () => cost(0),
+      layer: (_, isConstant) => makeLayer(isConstant, 'RMSNorm', [['weight', 2, channelLayout()]]),
+    }),
+    contrib({
+      opType: 'Attention',
+      summary: 'Multi-head self-attention with the projection of queries, keys and values.',
+      infer: inferAttention,
+      cost: attentionCost,
+      layer: (_, isConstant) =>
+        makeLayer(isConstant, 'MultiheadAttention', [
+          ['in_proj_weight', 1, linearLayout(true)],
+          ['in_proj_bias', 2],
+        ]),
+    }),
+    contrib({
+      opType: 'MultiHeadAttention',
+      summary: 'Multi-head attention of projected queries, keys and values.',
+      infer: inferMultiHeadAttention,
+      cost: multiHeadAttentionCost,
+    }),
+    quantized({
+      opType: 'QLinearAdd',
+      steering: [1, 2, 4, 5, 6, 7],
+      summary: 'Sum of quantized tensors.',
+      infer: inferQuantizedBinary,
+    }),
+    quantized({
+      opType: 'QLinearMul',
+      steering: [1, 2, 4, 5, 6, 7],
+      summary: 'Product of quantized tensors.',
+      infer: inferQuantizedBinary,
+    }),
+    quantized({
+      opType: 'QLinearSigmoid',
+      summary: 'Sigmoid of a quantized tensor.',
+      infer: inferQuantizedUnary,
+    }),
+    quantized({
+      opType: 'QLinearLeakyRelu',
+      summary: 'LeakyRelu of a quantized tensor.',
+      infer: inferQuantizedUnary,
+    }),
+    quantized({
+      opType: 'QLinearGlobalAveragePool',
+      summary: 'Mean of a quantized tensor over all spatial axes.',
+      infer: inferQuantizedGlobalPool,
+    }),
+    quantized({
+      opType: 'DynamicQuantizeMatMul',
+      steering: [2, 3],
+      summary: 'Product of a matrix that is quantized on the fly with a quantized one.',
+      infer: inferToFloat(2, 4),
+      cost: matMulCost,
+    }),
+    quantized({
+      opType: 'MatMulIntegerToFloat',
+      steering: [2, 3, 4, 5],
+      summary: 'Product of quantized matrices with a floating-point result.',
+      infer: inferToFloat(2, 6),
+      cost: matMulCost,
+    }),
+  ],
+  { grad: CONTRIB_GRADS },
+);

@@ -1,5 +1,5 @@
 import { free } from './cost.ts';
-import { channelsLater, gradLater } from './later.ts';
+import { channelsLater, noGradRule } from './later.ts';
 import { type InferRule, LATEST_OPSET, type Operator } from './operator.ts';
 
 /** The entry of an operator without parameters that no convention counts; `facts` say what is different. */
@@ -16,7 +16,7 @@ export const entry = (
   summary,
   infer,
   cost: free,
-  grad: gradLater,
+  grad: noGradRule,
   channels: channelsLater,
   layer: null,
   ...facts,

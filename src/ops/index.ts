@@ -43,4 +43,5 @@ export {
   layerOf,
 } from './parameters.ts';
 export { rewriteContext } from './rewrite.ts';
+export { swish } from './swish.ts';
 export { findOperator, OPERATORS } from './table.ts';

@@ -1,7 +1,7 @@
 import { type Unsupported, unsupported } from './operator.ts';
 
-/** The gradient rule of operators that will have one. */
-export const gradLater: Unsupported = unsupported('gradients come with training');
+/** What stands in an entry until its family's rules are put in; none of the table keeps it. */
+export const noGradRule: Unsupported = unsupported('no gradient rule is written for it');
 
 /** The channel rule of operators that will have one. */
 export const channelsLater: Unsupported = unsupported('channel coupling comes with structural pruning');

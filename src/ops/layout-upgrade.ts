@@ -15,10 +15,12 @@ const upgradeSplit: UpgradeRule = (ctx) => {
   if (opset >= 18 || (opset >= 13 && node.inputs[1])) return null;
   const axis = node.int('axis', 0);
   const count = node.outputs.length;
-  const sizes = ctx.shape(ctx.input(0));
-  const size = sizes[axis < 0 ? axis + sizes.length : axis]!;
+  const { shape } = make.builder.inferred(ctx.input(0));
+  const size = shape[axis < 0 ? axis + shape.length : axis];
   const stated = node.ints('split', []);
-  const parts = stated.length > 0 ? stated : node.outputs.map(() => size / count);
+  if (stated.length === 0 && typeof size !== 'number')
+    throw ctx.unsupported('its parts are equal, but the size of the axis is not known');
+  const parts = stated.length > 0 ? stated : node.outputs.map(() => Number(size) / count);
   const attributes = Object.fromEntries([...node.attributes].filter(([name]) => name === 'axis'));
   return make.ops('Split', [ctx.input(0), make.ints(parts)], { outputs: count, attributes });
 };

@@ -6,7 +6,7 @@ import { broadcastShapes } from './broadcast.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
 import { einsumShapes } from './einsum.ts';
 import { differ, expectFloat, expectInt8, expectRank, expectSameDtype } from './expect.ts';
-import { channelsLater, gradLater, integersHaveNoGradient } from './later.ts';
+import { channelsLater, integersHaveNoGradient, noGradRule } from './later.ts';
 import { type IsConstant, isFixed, linearLayout, makeLayer, statedShape } from './layer.ts';
 import { LINEAR_GRADS } from './linear-grad.ts';
 import {
@@ -124,7 +124,7 @@ export const gemm: Operator = {
     const inner = inputShape(ctx, 0)[ctx.node.int('transA', 0) === 0 ? 1 : 0]!;
     return linearCost(sizeOf(outputShape(ctx)) * inner, gemmLayer(ctx.node, fixedInputs(ctx.node)));
   },
-  grad: gradLater,
+  grad: noGradRule,
   channels: channelsLater,
   layer: gemmLayer,
 };
@@ -145,7 +145,7 @@ export const LINEAR: readonly Operator[] = withRules(
         return [{ dtype, shape: matMulShape(ctx, shape, ctx.input(1).shape) }];
       },
       cost: (ctx) => linearCost(matMulMacs(ctx), matMulLayer(ctx.node, fixedInputs(ctx.node))),
-      grad: gradLater,
+      grad: noGradRule,
       channels: channelsLater,
       layer: matMulLayer,
     },
@@ -164,7 +164,7 @@ export const LINEAR: readonly Operator[] = withRules(
         return [{ dtype: ctx.input(0).dtype, shape: output }];
       },
       cost: einsumCost,
-      grad: gradLater,
+      grad: noGradRule,
       channels: channelsLater,
       layer: null,
     },

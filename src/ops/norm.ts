@@ -6,7 +6,7 @@ import { trainBatchNorm, trainDropout } from './batch-norm-training.ts';
 import { axesOf, axisOf } from './broadcast.ts';
 import { cost, inputShape } from './cost.ts';
 import { differ, expectFloat, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
-import { channelsLater, gradLater } from './later.ts';
+import { channelsLater, noGradRule } from './later.ts';
 import { channelLayout, type IsConstant, makeLayer, statedShape } from './layer.ts';
 import { NORM_GRADS } from './norm-grad.ts';
 import { NORM_UPGRADES } from './norm-upgrade.ts';
@@ -158,7 +158,7 @@ const norm = (
     Partial<Pick<Operator, 'grad' | 'training'>>,
 ): Operator => ({
   domain: '',
-  grad: gradLater,
+  grad: noGradRule,
   channels: channelsLater,
   ...entry,
 });

@@ -1,7 +1,7 @@
 import type { Dim, Node } from '../ir/index.ts';
 import { cost, inputShape } from './cost.ts';
 import { differ, expectFloat, expectRank, expectSameDtype, expectShape, sameDim } from './expect.ts';
-import { channelsLater, gradLater } from './later.ts';
+import { channelsLater } from './later.ts';
 import { type IsConstant, makeLayer } from './layer.ts';
 import {
   type CostRule,
@@ -12,6 +12,7 @@ import {
   type Operator,
   type WeightLayout,
 } from './operator.ts';
+import { recurrentGrad } from './recurrent-grad.ts';
 
 /** What tells the three recurrent operators apart. */
 interface Cell {
@@ -114,7 +115,7 @@ const recurrentOperator = (opType: keyof typeof CELLS, summary: string): Operato
   summary,
   infer: inferRecurrent(CELLS[opType]),
   cost: recurrentCost(CELLS[opType]),
-  grad: gradLater,
+  grad: recurrentGrad(opType),
   channels: channelsLater,
   layer: recurrentLayer(opType),
 });

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../../core/errors.ts';
 import { type Attribute, attr } from '../../ir/index.ts';
+import { swish } from '../../ops/index.ts';
 import type { Variable } from '../variable.ts';
 import { add, clamp, div, erf, mul } from './arithmetic.ts';
 import { axisFor, type Weight } from './operand.ts';
@@ -16,7 +17,12 @@ export const sigmoid = (x: Variable): Variable => unary('Sigmoid', x);
 /** Hyperbolic tangent. */
 export const tanh = (x: Variable): Variable => unary('Tanh', x);
 /** `x sigmoid(x)` */
-export const silu = (x: Variable): Variable => mul(x, sigmoid(x));
+export function silu(x: Variable): Variable {
+  const { tracer } = x;
+  const { y, composition } = swish(tracer.expressions, x.value);
+  if (composition) tracer.compositions.push(composition);
+  return tracer.variable(y);
+}
 /** `x max(0, min(1, x / 6 + 1 / 2))` */
 export const hardswish = (x: Variable): Variable => unary('HardSwish', x);
 /** `max(0, min(1, x / 6 + 1 / 2))` */

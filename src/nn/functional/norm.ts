@@ -4,7 +4,7 @@ import { defaultGenerator, type Generator } from '../../core/random.ts';
 import { sizeOf, Tensor } from '../../core/tensor.ts';
 import { attr, type Shape, staticShape, type Value } from '../../ir/index.ts';
 import { batchNormTraining, blended } from '../../ops/index.ts';
-import { Variable } from '../variable.ts';
+import type { Variable } from '../variable.ts';
 import type { Weight } from './operand.ts';
 
 /** Options of `batchNorm`. */
@@ -84,7 +84,7 @@ export function batchNorm(
   if (trained.composition) tracer.compositions.push(trained.composition);
   const share = typeof momentum === 'number' ? momentum : momentum.value;
   const blend = (running: Tensor, batch: Value): void => {
-    tracer.update(running, new Variable(tracer, blended(make, tracer.state(running).value, batch, share)));
+    tracer.update(running, tracer.variable(blended(make, tracer.state(running).value, batch, share)));
   };
   if (runningMean) blend(runningMean, trained.mean);
   if (runningVar) {
@@ -92,7 +92,7 @@ export function batchNorm(
     const factor = count.div(count.sub(1)).value;
     blend(runningVar, make.mul(trained.variance, factor));
   }
-  return new Variable(tracer, trained.y);
+  return tracer.variable(trained.y);
 }
 
 /** Layer normalization over the last axes, of sizes `normalizedShape`; eps 1e-5 by default. */
