@@ -41,7 +41,7 @@ const ROOMS = {
   structural: [...BASE, 'runtime', 'nn'],
   profile: [...BASE, 'runtime', 'nn', 'io'],
   data: ['core', 'io'],
-  train: TRAIN,
+  train: [...TRAIN, 'report'],
   detect: DETECT,
   report: ['core', 'ir', 'nn', 'prune', 'profile'],
   node: ALL_BUT_CLI,

@@ -13,9 +13,10 @@ import { UsageError } from './usage-error.ts';
 export function checkOutput(
   { output, force = false }: { readonly output: string; readonly force?: boolean },
   kinds: readonly string[],
+  option = '--output',
 ): void {
   if (!kinds.includes(extname(output).toLowerCase())) {
-    throw new UsageError(`--output: '${output}' must end in ${kinds.join(' or ')}`);
+    throw new UsageError(`${option}: '${output}' must end in ${kinds.join(' or ')}`);
   }
   if (!force && existsSync(output)) throw new FileError(output, 'exists already; --force writes over it');
   const folder = dirname(output);

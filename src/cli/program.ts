@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
+import { InterruptedError } from './interrupt.ts';
 import { terminalWidth } from './terminal.ts';
+import { addEvaluate, addFinetune, addTrain } from './training-commands.ts';
 import { UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
@@ -12,18 +14,20 @@ Examples:
   $ secateur prune model.onnx -o pruned.onnx --amount 0.3
   $ secateur prune model.onnx -o pruned.onnx --granularity 2:4
   $ secateur compare model.onnx pruned.onnx
+  $ secateur train lenet5 --data mnist -o lenet5.onnx --epochs 5
+  $ secateur finetune pruned.onnx --data mnist -o finetuned.onnx
 
 MODEL is an .onnx file or the name of a built-in architecture: yolov5n to
 yolov5x, lenet5, resnet20 to resnet110, mobilenet_v2. An architecture has fresh
 weights unless --weights gives a .safetensors file.
 
 Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command
-line was wrong.`;
+line was wrong, 130 it was interrupted.`;
 
 /** The command line's definition; what a command does is loaded when it runs. */
-function createProgram(): Command {
+function createProgram(args: readonly string[]): Command {
   const program = new Command('secateur')
-    .description('Measure and prune trained neural networks: ONNX files and built-in architectures.')
+    .description('Measure, prune and train neural networks: ONNX files and built-in architectures.')
     .version(VERSION, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
@@ -36,6 +40,8 @@ function createProgram(): Command {
     .exitOverride();
   // Commands take over what is set above.
   for (const add of [addProfile, addPrune, addCompare, addConvert, addPrint]) add(program);
+  // These print how to go on and what to type again.
+  for (const add of [addTrain, addFinetune, addEvaluate]) add(program, args);
   return program;
 }
 
@@ -49,7 +55,7 @@ function withoutHelpFor(program: Command, args: readonly string[]): readonly str
 
 /** Runs the command line and gives the exit code; the only place that turns errors into messages. */
 export async function run(args: readonly string[]): Promise<number> {
-  const program = createProgram();
+  const program = createProgram(args);
   try {
     await program.parseAsync(withoutHelpFor(program, args), { from: 'user' });
     return 0;
@@ -58,6 +64,10 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error instanceof UsageError) {
       process.stderr.write(`secateur: ${error.message}\n`);
       return 2;
+    }
+    if (error instanceof InterruptedError) {
+      process.stderr.write(`secateur: ${error.message}\n`);
+      return error.exitCode;
     }
     if (error instanceof SecateurError) {
       process.stderr.write(`secateur: ${error.message}\n`);

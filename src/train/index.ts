@@ -22,6 +22,7 @@ export {
   type Regularizer,
 } from './objective.ts';
 export * from './optimizers/index.ts';
+export * from './report/index.ts';
 export * from './schedules/index.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
 export {

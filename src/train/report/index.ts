@@ -1,0 +1,4 @@
+/** Reports of what training and pruning came to. */
+export { metricTitle, type ReportFrame, runReport } from './frame.ts';
+export { type HistorySectionOptions, historySection } from './history.ts';
+export { type ModelState, modelSection, stateOf, weightSections, weightsNow } from './model.ts';
