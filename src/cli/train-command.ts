@@ -19,8 +19,8 @@ import { isArchitecture } from './load.ts';
 import { checkOutput, printJson } from './output.ts';
 import { judge, measure, type Verification, writeVerified } from './trained-model.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
-import { dataFacts, dataLines, evaluationLoader, trainLoader } from './training-data.ts';
-import { moduleOf, type OpenedModel, openModel, trainable } from './training-model.ts';
+import { dataFacts, dataLines, evaluationLoader, type OpenedData, trainLoader } from './training-data.ts';
+import { checkClassifier, moduleOf, type OpenedModel, openModel, trainable } from './training-model.ts';
 import type { TrainCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
 import { checkReport, factsOf, frameOf, writeReport } from './training-report.ts';
@@ -62,8 +62,7 @@ async function trainAndWrite(source: string, options: TrainCommandOptions, start
   const settings = settingsOf(source, options, start);
   const loader = trainLoader(data, options);
   const kept = start === 'trained' && options.keepZeros !== false ? keepZeros(module) : 0;
-  const teacher =
-    options.teacher === undefined ? null : moduleOf(options.teacher, teacherOptions(options), data).module;
+  const teacher = options.teacher === undefined ? null : teacherOf(options.teacher, options, data);
   const before = await measure(
     opened,
     await judge('judging the model', module, data.validation.dataset, options),
@@ -111,9 +110,23 @@ function check(options: TrainCommandOptions): void {
   }
 }
 
-/** The teacher has weights and classes of its own. */
-const teacherOptions = ({ classes: _, weights: __, ...rest }: TrainCommandOptions): TrainCommandOptions =>
-  rest;
+/** A model to learn from; it has weights and classes of its own. Errors as `moduleOf`. */
+function teacherOf(
+  source: string,
+  { classes: _, weights: __, ...options }: TrainCommandOptions,
+  data: OpenedData,
+): AnyModule {
+  if (isArchitecture(source)) {
+    throw new UsageError(
+      `--teacher: ${source} would have fresh weights, and nothing to teach; give an .onnx file`,
+    );
+  }
+  const { module, graph } = moduleOf(source, options, data);
+  checkClassifier(source, graph, data);
+  // Beside a model that was read from a file too, names of nodes would stand twice in one graph.
+  for (const node of graph.nodes) node.name = `/teacher/${node.name}`;
+  return module;
+}
 
 /** All that the result follows from, for JSON, reports and checkpoints. */
 function settingsOf(source: string, options: TrainCommandOptions, start: Start) {

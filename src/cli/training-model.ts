@@ -46,7 +46,7 @@ const fileOptions = ({ classes, weights, seed }: DataOptions) => ({
 export async function openModel(source: string, options: DataOptions): Promise<OpenedModel> {
   const data = await openData(options, inputShape(source, options));
   const { module, graph } = moduleOf(source, options, data);
-  checkOutput(source, graph, data);
+  checkClassifier(source, graph, data);
   return { source, module, data, graph: () => graph };
 }
 
@@ -68,7 +68,7 @@ export function moduleOf(
 }
 
 /** Throws UsageError where the model does not give a number for each class. */
-export function checkOutput(source: string, graph: Graph, { classes }: OpenedData): void {
+export function checkClassifier(source: string, graph: Graph, { classes }: OpenedData): void {
   const type = graph.outputs[0]?.type;
   const shape = type?.kind === 'tensor' ? type.shape : null;
   if (!shape) return;
