@@ -1,0 +1,296 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Tensor } from '../src/core/tensor.ts';
+import { readModel } from '../src/node/index.ts';
+import { sparsityReport } from '../src/profile/index.ts';
+import { parseReport } from '../src/report/index.ts';
+import { writeIdxFiles, writeNpy } from './data-set-files.ts';
+import { secateur } from './run-command.ts';
+
+let folder = '';
+const at = (name: string): string => join(folder, name);
+
+/** `FOLDER/` in the arguments stands for the folder of this test, `DATA` for the made-up digits. */
+const placed = (line: string): string[] =>
+  line
+    .split(' ')
+    .filter(Boolean)
+    .map((text) => text.replace('FOLDER', () => folder).replace('DATA', () => at('digits')));
+
+const typed = (line: string) => secateur(...placed(line));
+
+// biome-ignore lint/suspicious/noExplicitAny: what a command prints is looked at field by field.
+async function json(line: string): Promise<any> {
+  const { code, out, err } = await typed(`${line} --json`);
+  expect(err).toBe('');
+  expect(code).toBe(0);
+  return JSON.parse(out);
+}
+
+const COMMON = '--data DATA --batch-size 32 --threads 1';
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'secateur-training-'));
+  mkdirSync(at('digits'));
+  writeIdxFiles(at('digits'), { train: 320, test: 96 });
+  expect((await typed(`train lenet5 ${COMMON} -o FOLDER/dense.onnx --epochs 3 --lr 0.1`)).err).toBe('');
+  expect((await typed('prune FOLDER/dense.onnx -o FOLDER/pruned.onnx --amount 0.8 --global')).code).toBe(0);
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('secateur train', () => {
+  it('learns, writes a file, and finds the accuracy in the file again', async () => {
+    const found = await json(`train lenet5 ${COMMON} -o FOLDER/a.onnx --epochs 3 --lr 0.1`);
+    expect(found.epochs).toHaveLength(3);
+    expect(found.before.metrics.accuracy).toBeLessThan(0.4);
+    expect(found.after.metrics.accuracy).toBeGreaterThan(0.9);
+    expect(found.verification).toMatchObject({
+      samples: 16,
+      metrics: { accuracy: found.after.metrics.accuracy },
+      on: 'the test half (96 samples)',
+      parameters: 81194,
+    });
+    expect(found.verification.maxDifference).toBeLessThan(1e-4);
+    expect(found.data).toMatchObject({
+      kind: 'mnist',
+      train: { samples: 320 },
+      validation: { samples: 96, what: 'the test half (96 samples)' },
+      test: null,
+    });
+    const judged = await json('evaluate FOLDER/a.onnx --data DATA --threads 1');
+    expect(judged.metrics.accuracy).toBe(found.after.metrics.accuracy);
+  });
+
+  it('gives the same bytes for the same seed, and others for another', async () => {
+    const bytes = async (name: string, seed: number): Promise<Buffer> => {
+      await json(`train lenet5 ${COMMON} -o FOLDER/${name}.onnx --epochs 1 --seed ${seed}`);
+      return readFileSync(at(`${name}.onnx`));
+    };
+    const first = await bytes('seed-a', 3);
+    expect(first.equals(await bytes('seed-b', 3))).toBe(true);
+    expect(first.equals(await bytes('seed-c', 4))).toBe(false);
+  });
+
+  it('holds out a part of the training half and judges the file on the test half', async () => {
+    const { data, verification } = await json(
+      `train lenet5 ${COMMON} -o FOLDER/split.onnx --epochs 1 --validation-split 25%`,
+    );
+    expect(data).toMatchObject({
+      train: { samples: 240 },
+      validation: { samples: 80 },
+      test: { samples: 96 },
+    });
+    expect(verification.on).toBe('the test half (96 samples)');
+    const { out } = await typed(
+      `train lenet5 ${COMMON} -o FOLDER/split.onnx --epochs 1 --validation-split 25% --force`,
+    );
+    expect(out).toContain('validation          25 % of the training half, drawn by seed 0 (80 samples)');
+    expect(out).toContain('test                the test half (96 samples), looked at only in the end');
+  });
+
+  const variants = [
+    '--optimizer adam --lr 0.003',
+    '--optimizer adamw --weight-decay 0.01 --schedule step',
+    '--optimizer rmsprop --momentum 0.9 --schedule none --warmup 0.5',
+    '--schedule onecycle --lr 0.1',
+    '--warmup 0.5 --clip-grad-norm 1 --label-smoothing 0.1 --augment crop,flip',
+    '--ema 0.9 --restore-best --patience 1',
+    '--sparse-training l1:1e-4 --sparse-training group-lasso:1e-3',
+  ];
+  for (const [index, options] of variants.entries()) {
+    it(`takes ${options}`, async () => {
+      const { epochs, verification } = await json(
+        `train lenet5 ${COMMON} -o FOLDER/variant-${index}.onnx --epochs 2 ${options}`,
+      );
+      expect(epochs.at(-1).train.loss).toBeLessThan(epochs[0].train.loss);
+      expect(verification.maxDifference).toBeLessThan(1e-4);
+    });
+  }
+
+  it('prints which samples are which, the epochs, and what was checked', async () => {
+    const { out, err, code } = await typed(`train lenet5 ${COMMON} -o FOLDER/text.onnx --epochs 2`);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('training on         the training half (320 samples)');
+    expect(out).toContain('validation          the test half (96 samples)');
+    expect(out).toMatch(/\n +2 +20 +0\.0250 /);
+    expect(out).toMatch(/\nwrote +.*text\.onnx \(326\.85 kB\)\nchecked +read back and run in onnxruntime/);
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThan(120);
+  });
+
+  it('goes on from a checkpoint to the same bits', async () => {
+    const options = `${COMMON} --epochs 2 --augment crop --checkpoint`;
+    await json(`train lenet5 ${options} FOLDER/whole.ckpt -o FOLDER/whole.onnx`);
+    forgetWritten();
+    const stopped = typed(
+      `train lenet5 ${options} FOLDER/part.ckpt -o FOLDER/part.onnx --checkpoint-every 3`,
+    );
+    await untilFile(at('part.ckpt'));
+    interrupt();
+    const { code, err } = await stopped;
+    expect(code).toBe(130);
+    expect(err).toMatch(
+      /^secateur: interrupted; .*part\.ckpt holds what was done so far; to go on:\n {2}secateur train lenet5 .* --resume\n$/,
+    );
+    expect(existsSync(at('part.onnx'))).toBe(false);
+    const again = await typed(`train lenet5 ${options} FOLDER/part.ckpt -o FOLDER/part.onnx`);
+    expect(again.code).toBe(1);
+    expect(again.err).toContain('exists already; --resume goes on from it');
+    const other = await typed(
+      `train lenet5 ${options} FOLDER/part.ckpt -o FOLDER/part.onnx --resume --lr 0.2`,
+    );
+    expect(other.code).toBe(2);
+    expect(other.err).toContain('was written with lr 0.05, this run has 0.2');
+    await json(`train lenet5 ${options} FOLDER/part.ckpt -o FOLDER/part.onnx --resume`);
+    expect(readFileSync(at('part.onnx')).equals(readFileSync(at('whole.onnx')))).toBe(true);
+  });
+
+  it('says that nothing was kept where no checkpoint was asked for', async () => {
+    forgetWritten();
+    const listeners = process.listenerCount('SIGINT');
+    const stopped = typed(`train lenet5 ${COMMON} -o FOLDER/none.onnx --epochs 200`);
+    while (process.listenerCount('SIGINT') === listeners) await new Promise((done) => setTimeout(done, 5));
+    interrupt();
+    const { code, err } = await stopped;
+    expect(code).toBe(130);
+    expect(err).toBe(
+      'secateur: interrupted; nothing was kept; with --checkpoint FILE it could go on from here\n',
+    );
+    expect(process.listenerCount('SIGINT')).toBe(listeners);
+  });
+
+  it('writes a report as a page, and its data beside it', async () => {
+    const { reports } = await json(
+      `train lenet5 ${COMMON} -o FOLDER/r.onnx --epochs 2 --report FOLDER/r.html`,
+    );
+    expect(reports).toEqual([at('r.html'), at('r.json')]);
+    const html = readFileSync(at('r.html'), 'utf8');
+    const report = parseReport(readFileSync(at('r.json'), 'utf8'));
+    expect(html).toContain('<h1>lenet5: trained on mnist</h1>');
+    expect(report.seed).toBe(0);
+    expect(report.command).toMatch(/^secateur train lenet5 --data .* --report .*r\.html --json$/);
+    expect(report.versions.onnxruntime).toMatch(/^\d+\.\d+/);
+    expect(report.sections.map(({ title }) => title)).toEqual([
+      'Model before and after',
+      'Training',
+      'Weights',
+    ]);
+    const kinds = report.sections.flatMap(({ items }) => items.map(({ kind }) => kind));
+    expect(kinds).toContain('line');
+    expect(kinds).toContain('histogram');
+    const refused = await typed(`train lenet5 ${COMMON} -o FOLDER/r2.onnx --report FOLDER/r.html`);
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    expect(refused.err).toContain('r.html: exists already; --force writes over it');
+  });
+});
+
+/** Commands that wrote their files end the process when they are interrupted afterwards; here they all are one process. */
+function forgetWritten(): void {
+  for (const listener of process.listeners('SIGINT')) {
+    if (listener.name === 'endAfterwards') process.off('SIGINT', listener);
+  }
+}
+
+const interrupt = (): boolean => process.emit('SIGINT', 'SIGINT');
+
+/** Waits for a file of a run that is under way. */
+async function untilFile(path: string): Promise<void> {
+  while (!existsSync(path)) await new Promise((done) => setTimeout(done, 2));
+}
+
+describe('secateur finetune', () => {
+  const zerosOf = (name: string): number => sparsityReport(readModel(at(name))).zeros;
+
+  it('keeps what is zero at zero, and brings accuracy back', async () => {
+    const found = await json(
+      `finetune FOLDER/pruned.onnx ${COMMON} -o FOLDER/finetuned.onnx --epochs 3 --momentum 0.9 --weight-decay 1e-3 --report FOLDER/finetuned.html`,
+    );
+    expect(found.zerosKept).toBe(zerosOf('pruned.onnx'));
+    expect(zerosOf('finetuned.onnx')).toBe(zerosOf('pruned.onnx'));
+    expect(found.after.metrics.accuracy).toBeGreaterThanOrEqual(found.before.metrics.accuracy);
+    const kinds = parseReport(readFileSync(at('finetuned.json'), 'utf8')).sections.flatMap(({ items }) =>
+      items.map(({ kind }) => kind),
+    );
+    expect(kinds).toContain('mask');
+  });
+
+  it('trains zeros too where it is told to', async () => {
+    await json(`finetune FOLDER/pruned.onnx ${COMMON} -o FOLDER/regrown.onnx --epochs 1 --no-keep-zeros`);
+    expect(zerosOf('regrown.onnx')).toBeLessThan(zerosOf('pruned.onnx') / 2);
+  });
+
+  it('learns from a teacher', async () => {
+    const { settings, after } = await json(
+      `finetune FOLDER/pruned.onnx ${COMMON} -o FOLDER/student.onnx --epochs 2 --teacher FOLDER/dense.onnx --alpha 0.5`,
+    );
+    expect(settings).toMatchObject({ temperature: 4, alpha: 0.5 });
+    expect(after.metrics.accuracy).toBeGreaterThan(0.5);
+  });
+});
+
+describe('secateur evaluate', () => {
+  it('prints loss and metrics, of the half it is asked for', async () => {
+    const found = await json('evaluate FOLDER/dense.onnx --data DATA --metric top5 --split train');
+    expect(found).toMatchObject({ data: { split: 'train', samples: 320 }, parameters: 81194, zeros: 0 });
+    expect(Object.keys(found.metrics)).toEqual(['loss', 'accuracy', 'top5']);
+    expect(found.metrics.top5).toBeGreaterThanOrEqual(found.metrics.accuracy);
+    const { out } = await typed('evaluate FOLDER/dense.onnx --data DATA --limit 50');
+    expect(out).toMatch(/\naccuracy +\d+\.\d\d %\n/);
+    expect(out).toContain('judged on           the test half (the first 50 samples)');
+  });
+});
+
+describe('messages of the commands that train', () => {
+  const wrong: readonly (readonly [code: number, line: string, says: string])[] = [
+    [2, 'train lenet5 -o x.onnx', "required option '--data <path>' not specified"],
+    [1, 'train lenet5 --data FOLDER/nowhere -o x.onnx', 'there is no such file or folder (--data)'],
+    [1, 'train lenet5 --data FOLDER -o x.onnx', 'holds no data set that is known; looked for'],
+    [2, 'train lenet --data DATA -o x.onnx', 'did you mean lenet5?'],
+    [2, 'train FOLDER/dense.onnx --data DATA -o x.onnx', 'to train'],
+    [2, 'train resnet20 --data DATA -o x.onnx', 'are [1, 32, 32]; the model takes [3, 32, 32]'],
+    [2, 'train yolov5n --data FOLDER/floats -o x.onnx', 'the model takes [3, 640, 640]'],
+    [2, 'train lenet5 --data FOLDER/floats -o x.onnx', 'expected a class for each sample'],
+    [2, 'train lenet5 --data DATA -o x.txt', '--output:'],
+    [1, 'train lenet5 --data DATA -o FOLDER/dense.onnx', 'exists already; --force writes over it'],
+    [2, 'train lenet5 --data DATA -o x.onnx --report x.txt', "--report: 'x.txt' must end in .html or .htm"],
+    [2, 'train lenet5 --data DATA -o x.onnx --resume', '--checkpoint FILE --resume'],
+    [2, 'train lenet5 --data DATA -o x.onnx --checkpoint-every 5', '--checkpoint-every has no part here'],
+    [1, 'train lenet5 --data DATA -o x.onnx --checkpoint FOLDER/none/c', 'there is no folder'],
+    [1, 'train lenet5 --data DATA -o x.onnx --checkpoint FOLDER', 'it is a folder, not a file'],
+    [2, 'train lenet5 --data DATA -o x.onnx --optimizer adam --momentum 0.9', '--momentum has no part here'],
+    [2, 'train lenet5 --data DATA -o x.onnx --schedule onecycle --warmup 1', '--warmup has no part here'],
+    [2, 'train lenet5 --data DATA -o x.onnx --epochs 1 --warmup 1', 'leave nothing of a run of 1'],
+    [2, 'train lenet5 --data DATA -o x.onnx --alpha 0.5', '--alpha has no part here'],
+    [2, 'train lenet5 --data DATA -o x.onnx --teacher lenet5', 'nothing to teach'],
+    [2, 'train lenet5 --data DATA -o x.onnx --teacher a.onnx --label-smoothing 0.1', 'is smooth already'],
+    [2, 'train lenet5 --data DATA -o x.onnx --validation-split 0', 'expected a share between 0 and 1'],
+    [2, 'train lenet5 --data DATA -o x.onnx --validation-split 0.001', 'leaves none for validation'],
+    [2, 'train lenet5 --data DATA -o x.onnx --sparse-training l1', 'expected KIND:FACTOR such as l1:1e-4'],
+    [2, 'train lenet5 --data DATA -o x.onnx --augment spin', 'expected crop, flip'],
+    [2, 'train lenet5 --data DATA -o x.onnx --classes 3 --threads 1', 'knows 3 classes, the data has 10'],
+    [2, 'finetune lenet5 --data DATA -o x.onnx', 'or use secateur train lenet5'],
+    [2, 'finetune FOLDER/dense.onnx --data FOLDER/colour -o x.onnx', 'the model takes [1, 32, 32]'],
+    [2, 'evaluate FOLDER/dense.onnx --data DATA --metric top9', "metric 'top9' is not known"],
+  ];
+  beforeAll(() => {
+    for (const [name, shape] of [
+      ['floats', [4, 1, 32, 32]],
+      ['colour', [4, 3, 32, 32]],
+    ] as const) {
+      mkdirSync(at(name));
+      writeNpy(at(`${name}/x.npy`), Tensor.zeros('float32', shape));
+      const y = name === 'floats' ? Tensor.zeros('float32', [4, 2]) : Tensor.int64([0, 1, 2, 3]);
+      writeNpy(at(`${name}/y.npy`), y);
+    }
+  });
+  for (const [expected, line, says] of wrong) {
+    it(`secateur ${line}: ends with ${expected}`, async () => {
+      const { code, out, err } = await typed(line);
+      expect(err).toContain(says);
+      expect(err).toMatch(/^secateur: /);
+      expect(out).toBe('');
+      expect(code).toBe(expected);
+    });
+  }
+});
