@@ -36,7 +36,7 @@ export const batchNormGrad: GradRule = (ctx) => {
 };
 
 const isZeros = (tensor: { readonly size: number; toNumbers(): readonly number[] } | null): boolean =>
-  tensor !== null && tensor.toNumbers().every((x) => x === 0);
+  tensor?.toNumbers().every((x) => x === 0) ?? false;
 
 /** Dropout: the identity in inference; in training mode the gradient goes where the mask, its second output, let through. */
 export const dropoutGrad: GradRule = (ctx) => {
