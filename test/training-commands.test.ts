@@ -109,6 +109,25 @@ describe('secateur train', () => {
     });
   }
 
+  for (const [method, options] of [
+    ['magnitude', '--gradual-scope layer'],
+    ['movement', '--gradual-every 2'],
+    ['rigl', '--exclude fc3'],
+  ] as const) {
+    it(`prunes by ${method} during training, up to the sparsity asked for`, async () => {
+      const { after, verification } = await json(
+        `train lenet5 ${COMMON} -o FOLDER/${method}.onnx --epochs 3 --gradual ${method} --sparsity 80% ${options} --report FOLDER/${method}.html`,
+      );
+      const weights = method === 'rigl' ? 80118 : 80958;
+      expect(after.zeros / weights).toBeCloseTo(0.8, 2);
+      expect(verification.zeros).toBe(after.zeros);
+      const report = parseReport(readFileSync(at(`${method}.json`), 'utf8'));
+      // By Erdős–Rényi the first convolution stays dense.
+      const masks = report.sections.flatMap(({ items }) => items.filter(({ kind }) => kind === 'mask'));
+      expect(masks).toHaveLength(method === 'rigl' ? 3 : 5);
+    });
+  }
+
   it('prints which samples are which, the epochs, and what was checked', async () => {
     const { out, err, code } = await typed(`train lenet5 ${COMMON} -o FOLDER/text.onnx --epochs 2`);
     expect([code, err]).toEqual([0, '']);
@@ -267,6 +286,21 @@ describe('messages of the commands that train', () => {
     [2, 'train lenet5 --data DATA -o x.onnx --validation-split 0', 'expected a share between 0 and 1'],
     [2, 'train lenet5 --data DATA -o x.onnx --validation-split 0.001', 'leaves none for validation'],
     [2, 'train lenet5 --data DATA -o x.onnx --sparse-training l1', 'expected KIND:FACTOR such as l1:1e-4'],
+    [2, 'train lenet5 --data DATA -o x.onnx --sparse-training slimming:1e-4', 'has no batch norm'],
+    [2, 'train lenet5 --data DATA -o x.onnx --sparsity 0.9', '--sparsity has no part here'],
+    [2, 'train lenet5 --data DATA -o x.onnx --gradual rigl', '--gradual needs the sparsity'],
+    [2, 'train lenet5 --data DATA -o x.onnx --gradual-every 5', '--gradual-every has no part here'],
+    [2, 'train lenet5 --data DATA -o x.onnx --exclude fc3', '--exclude has no part here'],
+    [
+      2,
+      'finetune FOLDER/pruned.onnx --data DATA -o x.onnx --gradual rigl --sparsity 0.9',
+      'begins with masks of its own: give --no-keep-zeros too',
+    ],
+    [
+      2,
+      'finetune FOLDER/pruned.onnx --data DATA -o x.onnx --gradual magnitude --sparsity 0.5',
+      'is less than the 0.8000 that is zero already',
+    ],
     [2, 'train lenet5 --data DATA -o x.onnx --augment spin', 'expected crop, flip'],
     [2, 'train lenet5 --data DATA -o x.onnx --classes 3 --threads 1', 'knows 3 classes, the data has 10'],
     [2, 'finetune lenet5 --data DATA -o x.onnx', 'or use secateur train lenet5'],

@@ -11,6 +11,7 @@ import {
   type ModelState,
   modelSection,
   Trainer,
+  trainingNotes,
   weightSections,
   weightsNow,
 } from '../train/index.ts';
@@ -20,6 +21,7 @@ import { checkOutput, printJson } from './output.ts';
 import { judge, measure, type Verification, writeVerified } from './trained-model.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
 import { dataFacts, dataLines, evaluationLoader, type OpenedData, trainLoader } from './training-data.ts';
+import { checkGradual, gradualEvery, gradualOf, regularizersOf } from './training-gradual.ts';
 import { checkClassifier, moduleOf, type OpenedModel, openModel, trainable } from './training-model.ts';
 import type { TrainCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
@@ -32,7 +34,7 @@ import {
   type Start,
   schedulerOf,
 } from './training-setup.ts';
-import { changeLines, epochsText, reportLines, verifiedLines } from './training-text.ts';
+import { changeLines, epochsText, noteLines, reportLines, verifiedLines } from './training-text.ts';
 import { UsageError } from './usage-error.ts';
 
 /** `secateur train NAME --data PATH -o OUT`: trains an architecture from fresh weights. */
@@ -99,6 +101,7 @@ function check(options: TrainCommandOptions): void {
   checkReport(options);
   checkCheckpoint(options);
   checkOptimizer(options);
+  checkGradual(options);
   const { teacher, temperature, alpha, labelSmoothing } = options;
   if (teacher === undefined && (temperature ?? alpha) !== undefined) {
     throw new UsageError(
@@ -198,12 +201,17 @@ async function train(
     scheduler: schedulerOf(optimizer, options, { epochs, batches: loader.length }),
     schedulerInterval: 'step',
     teacher,
+    regularizers: regularizersOf(options.sparseTraining),
+    callbacks: gradualOf(module, options, loader),
     seed,
     ...(clipGradNorm === undefined ? {} : { clipGradNorm }),
     ...(ema === undefined ? {} : { ema }),
     ...(threads === undefined ? {} : { threads }),
   });
-  const checkpoint = openCheckpoint(options, settings);
+  const checkpoint = openCheckpoint(options, {
+    ...settings,
+    ...(options.gradual === undefined ? {} : { gradualEvery: gradualEvery(options, loader) }),
+  });
   const total = epochs * loader.length;
   try {
     return await interruptible(
@@ -250,9 +258,9 @@ function print(
   { before, after, history, verification, kept }: Outcome,
   reports: readonly string[],
 ): void {
-  const { source, data } = opened;
+  const { source, module, data } = opened;
   const { output } = options;
-  const notes: readonly string[] = [];
+  const notes = trainingNotes(module);
   if (options.json) {
     printJson({
       model: source,
@@ -274,7 +282,7 @@ function print(
   }
   const lines = [
     ...dataLines(data),
-    ...notes.map((note) => `note                ${note}`),
+    ...noteLines(notes),
     ...(kept > 0
       ? [`zeros kept          ${kept.toLocaleString('en-US')}; --no-keep-zeros would train them`]
       : []),

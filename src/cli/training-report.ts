@@ -58,9 +58,13 @@ export function frameOf(
   };
 }
 
+/** Settings that `frameOf` tells in other words, or the command line does. */
+const TOLD = ['model', 'data', 'batchSize', 'seed', 'validationSplit', 'limit'];
+
 /** Facts out of plain settings: `{ lr: 0.1, augment: [] }`. What is off or not there is left out. */
 export const factsOf = (settings: Readonly<Record<string, unknown>>): RunReport['facts'] =>
   Object.entries(settings).flatMap(([name, value]) => {
+    if (TOLD.includes(name) || value === 0) return [];
     const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     if (value === null || value === undefined || value === false) return [];
     if (Array.isArray(value))

@@ -77,3 +77,20 @@ export const verifiedLines = (
 /** Lines on further files. */
 export const reportLines = (paths: readonly string[]): string[] =>
   paths.length === 0 ? [] : [line('report', paths.join(', '))];
+
+/** Columns that a note takes at most, its label left out. */
+const NOTE_WIDTH = 90;
+
+/** Sentences for the user, broken at words, under one label. */
+export const noteLines = (notes: readonly string[]): string[] =>
+  notes.flatMap((note) => wrapped(note).map((text, index) => line(index === 0 ? 'note' : '', text)));
+
+function wrapped(text: string): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!;
+    if (last !== '' && last.length + word.length + 1 > NOTE_WIDTH) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
+}

@@ -55,10 +55,10 @@ export function epochTable(epochs: readonly EpochRecord[]): ReportTable {
     columns: [
       { label: 'epoch', format: 'integer' },
       { label: 'steps', format: 'integer' },
-      { label: 'learning rate', format: 'number' },
+      { label: 'lr', format: 'number' },
       ...parts.flatMap((part) =>
         metrics.map((metric) => ({
-          label: `${part === 'train' ? 'training' : 'validation'} ${metricTitle(metric)}`,
+          label: `${part === 'train' ? 'train' : 'val.'} ${metricTitle(metric)}`,
           format: metricFormat(metric),
         })),
       ),
