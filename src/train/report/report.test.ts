@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { Tensor } from '../../core/tensor.ts';
+import { customFromMask } from '../../prune/index.ts';
+import { parseReport, type ReportItem, reportJson } from '../../report/index.ts';
+import type { EpochRecord } from '../history.ts';
+import { smallNet } from '../testdata/blobs.ts';
+import { metricTitle, runReport } from './frame.ts';
+import { historySection } from './history.ts';
+import { modelSection, stateOf, weightSections, weightsNow } from './model.ts';
+
+const epoch = (number: number, validation: EpochRecord['validation']): EpochRecord => ({
+  epoch: number,
+  step: number * 10,
+  lr: 0.1 / number,
+  train: { loss: 1 / number, accuracy: 0.5 },
+  validation,
+  seconds: 1.5,
+});
+
+const titles = (items: readonly ReportItem[]): string[] =>
+  items.map(({ kind, title }) => `${kind}: ${title}`);
+
+describe('historySection', () => {
+  it('draws the loss by step, each metric by epoch, and lists the epochs', () => {
+    const section = historySection({
+      epochs: [epoch(1, { loss: 2, accuracy: 0.4 }), epoch(2, { loss: 1.5, accuracy: 0.6 })],
+      losses: [
+        [5, 2],
+        [10, Number.NaN],
+      ],
+    });
+    expect(titles(section.items)).toEqual([
+      'line: Loss by step',
+      'line: Loss by epoch',
+      'line: Accuracy by epoch',
+      'table: Epochs',
+    ]);
+    expect(section.items[0]).toMatchObject({
+      series: [
+        {
+          points: [
+            [5, 2],
+            [10, null],
+          ],
+        },
+      ],
+    });
+    expect(section.items[2]).toMatchObject({
+      y: { format: 'percent' },
+      series: [
+        { name: 'training' },
+        {
+          name: 'validation',
+          points: [
+            [1, 0.4],
+            [2, 0.6],
+          ],
+        },
+      ],
+    });
+    expect(section.items[3]).toMatchObject({
+      rows: [
+        [1, 10, 0.1, 1, 0.5, 2, 0.4, 1.5],
+        [2, 20, 0.05, 0.5, 0.5, 1.5, 0.6, 1.5],
+      ],
+    });
+  });
+
+  it('has no column for validation where there was none, and no line of a single epoch', () => {
+    const { items } = historySection({ epochs: [epoch(1, null)], losses: [[10, 1]] });
+    expect(titles(items)).toEqual(['table: Epochs']);
+    expect(items[0]).toMatchObject({ rows: [[1, 10, 0.1, 1, 0.5, 1.5]] });
+  });
+
+  it('says where nothing was trained', () => {
+    expect(historySection({ epochs: [], losses: [] })).toMatchObject({
+      text: 'No epoch was trained.',
+      items: [],
+    });
+  });
+});
+
+describe('modelSection', () => {
+  it('puts before and after side by side and leaves out what neither has', () => {
+    const { items } = modelSection(
+      stateOf({ parameters: 100, zeros: 0 }, { metrics: { loss: 2, accuracy: 0.5, top5: 0.9 } }),
+      stateOf({ parameters: 100, zeros: 80 }, { metrics: { loss: 1, accuracy: 0.75 } }),
+    );
+    expect(titles(items)).toEqual([
+      'table: Parameters and operations',
+      'table: Shares and metrics',
+      'table: Losses',
+    ]);
+    expect(items.map((item) => (item.kind === 'table' ? item.rows : []))).toEqual([
+      [
+        ['parameters', 100, 100, 1],
+        ['of them zero', 0, 80, null],
+        ['not zero', 100, 20, 0.2],
+      ],
+      [
+        ['sparsity', 0, 0.8, null],
+        ['accuracy', 0.5, 0.75, 1.5],
+        ['top-5 accuracy', 0.9, null, null],
+      ],
+      [['loss', 2, 1, 0.5]],
+    ]);
+  });
+});
+
+describe('weightSections', () => {
+  it('draws masks of what is pruned, and histograms of all weights before and after', () => {
+    const model = smallNet();
+    const before = weightsNow(model);
+    const mask = Float32Array.from({ length: 36 }, (_, index) => index % 2);
+    customFromMask(model.conv, 'weight', new Tensor('float32', [4, 1, 3, 3], mask));
+    const [pruned, others, ...rest] = weightSections(model, before);
+    expect(rest).toEqual([]);
+    expect(titles(pruned!.items)).toEqual([
+      'table: Pruned parameters',
+      'histogram: conv.weight',
+      'mask: conv.weight',
+    ]);
+    expect(pruned!.items[1]).toMatchObject({ before: { zeros: 0 }, after: { zeros: 18 } });
+    expect(titles(others!.items)).toEqual(['histogram: fc.weight']);
+  });
+
+  it('compares with copies, whatever training does to the model afterwards', () => {
+    const model = smallNet();
+    const before = weightsNow(model);
+    model.fc.getParameter('weight').data.float32.fill(0);
+    const [section] = weightSections(model, before);
+    expect(section!.items.find(({ title }) => title === 'fc.weight')).toMatchObject({
+      before: { zeros: 0 },
+      after: { zeros: 108 },
+    });
+  });
+});
+
+describe('runReport', () => {
+  it('makes a report that can be written and read, without empty sections', () => {
+    const report = runReport({ title: 'A run', seed: 3, facts: [['data', 'blobs']] }, [
+      historySection({ epochs: [epoch(1, null)], losses: [] }),
+      { title: 'Nothing', items: [] },
+      { title: 'Words', text: 'Only these.', items: [] },
+    ]);
+    expect(report.sections.map(({ title }) => title)).toEqual(['Training', 'Words']);
+    expect(parseReport(reportJson(report))).toEqual(report);
+  });
+});
+
+it('writes metrics as people say them', () => {
+  expect(['loss', 'accuracy', 'top5'].map(metricTitle)).toEqual(['loss', 'accuracy', 'top-5 accuracy']);
+});
