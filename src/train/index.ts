@@ -10,8 +10,10 @@ export {
   serializeCheckpoint,
 } from './checkpoint.ts';
 export { type EvaluateOptions, Evaluator, evaluate } from './evaluate.ts';
+export * from './gradual/index.ts';
 export type { EpochRecord, History, Progress } from './history.ts';
 export { accuracy, type Metric, type MetricSum, metricNames, topK } from './metrics.ts';
+export { trainingNotes } from './notes.ts';
 export {
   type DistillationOptions,
   distillationLoss,
@@ -22,6 +24,13 @@ export {
   type Regularizer,
 } from './objective.ts';
 export * from './optimizers/index.ts';
+export {
+  type GroupLassoOptions,
+  groupLasso,
+  l1Scales,
+  l1Weights,
+  type PenaltySelection,
+} from './regularizers.ts';
 export * from './report/index.ts';
 export * from './schedules/index.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
