@@ -2,7 +2,7 @@ import { type DType, dtypeInfo, dtypeOfCode } from '../core/dtype.ts';
 import type { Shape } from '../ir/index.ts';
 import { axisOf, inferredWith } from './broadcast.ts';
 import { castGrad } from './cast-grad.ts';
-import { settle } from './elementwise.ts';
+import { settle } from './elementwise-fold.ts';
 import { entry } from './entry.ts';
 import { expectFloat } from './expect.ts';
 import { integersHaveNoGradient } from './later.ts';
