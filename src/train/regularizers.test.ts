@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../core/tensor.ts';
 import { fromGraph, type Module, type Parameter, toGraph } from '../nn/index.ts';
+import { GraphBuilder } from '../ops/index.ts';
 import { l1Unstructured } from '../prune/index.ts';
 import type { Regularizer } from './objective.ts';
 import { SGD } from './optimizers/index.ts';
@@ -129,6 +130,20 @@ describe('groupLasso', () => {
       expect(found.loss).toBeCloseTo(loss, 5);
       expectClose(found.gradient('fc.weight'), gradient);
     }
+  });
+
+  it('knows where the filters of a weight are that is multiplied from the right', async () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', 'float32', ['batch', 1, 6, 6]);
+    const flat = builder.op('Flatten', [x], { name: 'flatten' });
+    const values = Float32Array.from({ length: 72 }, (_, index) => Math.sin(index));
+    const weight = builder.constant(Tensor.of(values, [36, 2]), 'fc.weight');
+    builder.output(builder.op('MatMul', [flat, weight], { name: '/fc/MatMul' }), 'y');
+    const columns = [0, 1].map((column) => Array.from({ length: 36 }, (_, row) => 2 * row + column));
+    const { loss, gradient } = expected(values.slice(), columns, 0.02);
+    const found = await penaltyOf(fromGraph(builder.graph), groupLasso(0.02));
+    expect(found.loss).toBeCloseTo(loss, 5);
+    expectClose(found.gradient('fc.weight'), gradient);
   });
 
   it('takes each entry of a vector as a group', async () => {
