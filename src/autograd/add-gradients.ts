@@ -70,7 +70,7 @@ export function addGradients(builder: GraphBuilder, options: AddGradientsOptions
       continue;
     }
     if (!node.outputs.some((output) => output && flows.has(output) && dependent.has(output))) continue;
-    if (!node.inputs.some((input) => input && dependent.has(input))) continue;
+    if (!readsAny(node, dependent)) continue;
     const gradients = gradientsOf(node, builder, make, dependent, node.outputs.map(total));
     gradients.forEach((gradient, index) => {
       add(node.inputs[index], gradient);

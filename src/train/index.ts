@@ -12,6 +12,16 @@ export {
 export { type EvaluateOptions, Evaluator, evaluate } from './evaluate.ts';
 export * from './gradual/index.ts';
 export type { EpochRecord, History, Progress } from './history.ts';
+export {
+  type Lottery,
+  type LotteryNetwork,
+  type LotteryOptions,
+  type LotteryProgress,
+  type LotteryRound,
+  type LotteryTraining,
+  lottery,
+  type Spread,
+} from './lottery.ts';
 export { accuracy, type Metric, type MetricSum, metricNames, topK } from './metrics.ts';
 export { trainingNotes } from './notes.ts';
 export {
@@ -24,6 +34,7 @@ export {
   type Regularizer,
 } from './objective.ts';
 export * from './optimizers/index.ts';
+export { type MagnitudePruningOptions, magnitudePruning, type PruneStep } from './prunable.ts';
 export {
   type GroupLassoOptions,
   groupLasso,
@@ -33,6 +44,14 @@ export {
 } from './regularizers.ts';
 export * from './report/index.ts';
 export * from './schedules/index.ts';
+export {
+  amountsFrom,
+  type LayerSensitivity,
+  type Sensitivity,
+  type SensitivityOptions,
+  type SensitivityTarget,
+  sensitivity,
+} from './sensitivity.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
 export {
   type FitOptions,
