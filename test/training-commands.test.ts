@@ -260,6 +260,82 @@ describe('secateur evaluate', () => {
   });
 });
 
+describe('secateur sensitivity', () => {
+  it('judges each layer at each amount and derives amounts', async () => {
+    const found = await json(
+      'sensitivity FOLDER/dense.onnx --data DATA --amounts 0.2,0.9,99% --max-drop 5% --report FOLDER/sensitivity.html',
+    );
+    expect(found.dense).toBeGreaterThan(0.9);
+    expect(found.rows.map(({ layer }: { layer: string }) => layer)).toEqual([
+      'conv1',
+      'conv2',
+      'fc1',
+      'fc2',
+      'fc3',
+    ]);
+    // A layer that loses little at any amount gives the largest that was tried.
+    const [, conv2, fc1] = found.rows;
+    expect(conv2.scores[2]).toBeLessThan(found.dense - 0.05);
+    expect(found.chosen.conv2).toBeLessThan(0.99);
+    expect(found.chosen.fc1).toBeGreaterThan(found.chosen.conv2);
+    expect(fc1.size).toBe(69120);
+    const [section] = parseReport(readFileSync(at('sensitivity.json'), 'utf8')).sections;
+    expect(section!.items.map(({ kind }) => kind)).toEqual(['line', 'table']);
+  });
+
+  it('prints a table, and which samples it is about', async () => {
+    const { out, err } = await typed(
+      'sensitivity FOLDER/dense.onnx --data DATA --amounts 0.5 --include conv* --sparsity 0.3',
+    );
+    expect(err).toBe('');
+    expect(out).toMatch(
+      /^accuracy on the test half \(96 samples\) with one layer pruned at a time; \d+\.\d\d with none\n/,
+    );
+    expect(out).toMatch(/\nlayer +weights +50 % +chosen\n/);
+    expect(out).toMatch(/\nconv2 +864 +\d+\.\d\d +\d+\.\d\d %\n/);
+    expect(out).toContain('chosen amounts for a sparsity of 30.00 %');
+    expect(out).not.toContain('fc1');
+  });
+
+  it('prunes groups, and judges by another metric', async () => {
+    const { rows, granularity, metric } = await json(
+      'sensitivity FOLDER/dense.onnx --data DATA --amounts 0.9 --granularity filter --metric loss --validation-split 0.2',
+    );
+    expect([rows.length, granularity, metric]).toEqual([5, 'filter', 'loss']);
+  });
+});
+
+describe('secateur lottery', () => {
+  const OPTIONS = `${COMMON} --epochs 2 --rounds 2 --rate 0.5 --limit 160`;
+
+  it('trains tickets and what they are compared with, over seeds', async () => {
+    const found = await json(
+      `lottery lenet5 ${OPTIONS} --seeds 3,4 --rewind epoch:1 --report FOLDER/lottery.html --checkpoint FOLDER/lottery.ckpt`,
+    );
+    expect(found.trainings).toHaveLength(2 * (1 + 2 * 3));
+    expect(found.rounds.map(({ round }: { round: number }) => round)).toEqual([0, 1, 2]);
+    expect(found.rounds[2].remaining).toBeCloseTo(0.25, 1);
+    expect(found.rounds[1].final.ticket.count).toBe(2);
+    const [section] = parseReport(readFileSync(at('lottery.json'), 'utf8')).sections;
+    expect(section!.items.map(({ kind }) => kind)).toEqual(['line', 'line', 'table']);
+    // All trainings are in the checkpoint: none is repeated.
+    const again = await json(
+      `lottery lenet5 ${OPTIONS} --seeds 3,4 --rewind epoch:1 --checkpoint FOLDER/lottery.ckpt --resume`,
+    );
+    expect(again.trainings).toEqual(found.trainings);
+  });
+
+  it('prints mean and spread, or the one number of one seed', async () => {
+    const { out } = await typed(`lottery lenet5 ${OPTIONS} --seeds 1 --controls none --schedule none`);
+    expect(out).toMatch(/\nround +remaining +ticket +best at epoch\n/);
+    expect(out).toMatch(/\n +0 +100\.00 % +\d+\.\d\d % +[12]\.0\n/);
+    expect(out).toContain('accuracy after the last epoch, seed 1');
+    expect(out).not.toContain('±');
+    const two = await typed(`lottery lenet5 ${OPTIONS} --rounds 1 --epochs 1 --seeds 1,2 --controls reinit`);
+    expect(two.out).toMatch(/\n +1 +\d+\.\d\d % +\d+\.\d\d ± \d+\.\d\d % +\d+\.\d\d ± \d+\.\d\d % +1\.0\n/);
+  });
+});
+
 describe('messages of the commands that train', () => {
   const wrong: readonly (readonly [code: number, line: string, says: string])[] = [
     [2, 'train lenet5 -o x.onnx', "required option '--data <path>' not specified"],
@@ -305,6 +381,15 @@ describe('messages of the commands that train', () => {
     [2, 'train lenet5 --data DATA -o x.onnx --classes 3 --threads 1', 'knows 3 classes, the data has 10'],
     [2, 'finetune lenet5 --data DATA -o x.onnx', 'or use secateur train lenet5'],
     [2, 'finetune FOLDER/dense.onnx --data FOLDER/colour -o x.onnx', 'the model takes [1, 32, 32]'],
+    [2, 'sensitivity FOLDER/dense.onnx --data DATA --max-drop 1% --sparsity 0.5', 'give one of them'],
+    [2, 'sensitivity FOLDER/dense.onnx --data DATA --amounts 2', 'expected a share between 0 and 1'],
+    [2, 'sensitivity FOLDER/dense.onnx --data DATA --granularity cube', "granularity 'cube'"],
+    [2, 'sensitivity FOLDER/dense.onnx --data DATA --metric top9', "metric 'top9' is not known"],
+    [2, 'lottery FOLDER/dense.onnx --data DATA', 'begins with fresh weights'],
+    [2, 'lottery lenet5 --data DATA --weights a.safetensors', '--weights has no part here'],
+    [2, 'lottery lenet5 --data DATA --rate 1', '--rate: expected a share between 0 and 1'],
+    [2, 'lottery lenet5 --data DATA --rewind epoch:9', 'beyond the 5 epochs'],
+    [2, 'lottery lenet5 --data DATA --seeds 1,1', 'a seed is given twice'],
     [2, 'evaluate FOLDER/dense.onnx --data DATA --metric top9', "metric 'top9' is not known"],
   ];
   beforeAll(() => {

@@ -3,7 +3,7 @@ import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
 import { InterruptedError } from './interrupt.ts';
 import { terminalWidth } from './terminal.ts';
-import { addEvaluate, addFinetune, addTrain } from './training-commands.ts';
+import { addEvaluate, addFinetune, addLottery, addSensitivity, addTrain } from './training-commands.ts';
 import { UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
@@ -41,7 +41,7 @@ function createProgram(args: readonly string[]): Command {
   // Commands take over what is set above.
   for (const add of [addProfile, addPrune, addCompare, addConvert, addPrint]) add(program);
   // These print how to go on and what to type again.
-  for (const add of [addTrain, addFinetune, addEvaluate]) add(program, args);
+  for (const add of [addTrain, addFinetune, addSensitivity, addLottery, addEvaluate]) add(program, args);
   return program;
 }
 

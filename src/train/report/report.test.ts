@@ -6,7 +6,9 @@ import type { EpochRecord } from '../history.ts';
 import { smallNet } from '../testdata/blobs.ts';
 import { metricTitle, runReport } from './frame.ts';
 import { historySection } from './history.ts';
+import { lotterySection } from './lottery.ts';
 import { modelSection, stateOf, weightSections, weightsNow } from './model.ts';
+import { sensitivitySection } from './sensitivity.ts';
 
 const epoch = (number: number, validation: EpochRecord['validation']): EpochRecord => ({
   epoch: number,
@@ -133,6 +135,91 @@ describe('weightSections', () => {
       before: { zeros: 0 },
       after: { zeros: 108 },
     });
+  });
+});
+
+describe('sensitivitySection', () => {
+  const found = {
+    metric: 'accuracy',
+    dense: 0.9,
+    amounts: [0.5, 0.9],
+    rows: [
+      { layer: 'conv', size: 36, scores: [0.9, 0.2] },
+      { layer: 'fc', size: 108, scores: [0.9, 0.8] },
+    ],
+  };
+
+  it('draws a line for each layer from nothing pruned on, and lists the scores', () => {
+    const { items } = sensitivitySection(found, { chosen: { conv: 0.6 } });
+    expect(items[0]).toMatchObject({
+      series: [
+        {
+          name: 'conv',
+          points: [
+            [0, 0.9],
+            [0.5, 0.9],
+            [0.9, 0.2],
+          ],
+        },
+        { name: 'fc' },
+      ],
+      rules: [{ y: 0.9, label: 'nothing pruned' }],
+    });
+    expect(items[1]).toMatchObject({
+      columns: [{}, {}, { label: '50 %' }, { label: '90 %' }, { label: 'chosen amount' }],
+      rows: [
+        ['conv', 36, 0.9, 0.2, 0.6],
+        ['fc', 108, 0.9, 0.8, null],
+      ],
+    });
+  });
+
+  it('draws the most sensitive layers where there are many, and says so', () => {
+    const { items } = sensitivitySection(found, { limit: 1 });
+    expect(items[0]).toMatchObject({ series: [{ name: 'conv' }] });
+    expect(items[0]!.caption).toContain('The 1 most sensitive of 2 layers are drawn.');
+  });
+});
+
+describe('lotterySection', () => {
+  const spread = (mean: number, deviation: number) => ({ mean, deviation, count: deviation > 0 ? 2 : 1 });
+  const lottery = (deviation: number) => ({
+    metric: 'accuracy',
+    trainings: [],
+    rounds: [1, 0.5].map((remaining, round) => ({
+      round,
+      remaining,
+      final: {
+        ticket: spread(0.9, deviation),
+        ...(round > 0 ? { reinit: spread(0.7, deviation) } : {}),
+      },
+      best: { ticket: spread(0.95, deviation) },
+      bestEpoch: { ticket: spread(3, 0) },
+    })),
+  });
+
+  it('draws networks from the dense one on, with their spread', () => {
+    const { items } = lotterySection(lottery(0.1));
+    const [final] = items;
+    if (final?.kind !== 'line') throw new Error('expected a chart');
+    expect(final.series.map(({ name }) => name)).toEqual(['ticket', 'fresh weights']);
+    expect(final.series[1]!.points).toEqual([
+      [1, 0.9],
+      [0.5, 0.7],
+    ]);
+    expect(final.series[1]!.band![1]!.map((value) => value.toFixed(2))).toEqual(['0.50', '0.60', '0.80']);
+    expect(items[2]).toMatchObject({
+      rows: [
+        [0, 1, 0.9, 0.1, 0.95, 0.1, null, null, null, null],
+        [1, 0.5, 0.9, 0.1, 0.95, 0.1, 0.7, 0.1, null, null],
+      ],
+    });
+  });
+
+  it('has no band for one seed', () => {
+    const [final] = lotterySection(lottery(0)).items;
+    expect(final).toMatchObject({ series: [{ name: 'ticket' }, { name: 'fresh weights' }] });
+    expect(JSON.stringify(final)).not.toContain('band');
   });
 });
 
