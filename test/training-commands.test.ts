@@ -37,6 +37,7 @@ beforeAll(async () => {
   writeIdxFiles(at('digits'), { train: 320, test: 96 });
   expect((await typed(`train lenet5 ${COMMON} -o FOLDER/dense.onnx --epochs 3 --lr 0.1`)).err).toBe('');
   expect((await typed('prune FOLDER/dense.onnx -o FOLDER/pruned.onnx --amount 0.8 --global')).code).toBe(0);
+  expect((await typed('convert lenet5 -o FOLDER/fresh.onnx')).code).toBe(0);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -260,10 +261,91 @@ describe('secateur evaluate', () => {
   });
 });
 
+describe('secateur iterate', () => {
+  const OPTIONS = `${COMMON} --finetune-epochs 1`;
+
+  it('prunes and fine-tunes in rounds to the sparsity asked for, and reports it', async () => {
+    const found = await json(
+      `iterate FOLDER/dense.onnx ${OPTIONS} -o FOLDER/iterated.onnx --target-sparsity 0.9 --rounds 3 --report FOLDER/iterated.html`,
+    );
+    expect(found).toMatchObject({ ended: 'target', best: 3 });
+    expect(found.rounds).toHaveLength(3);
+    expect(found.rounds[2].sparsity).toBeCloseTo(0.9, 4);
+    expect(found.verification.zeros).toBe(found.after.zeros);
+    expect(found.after.zeros).toBe(Math.round(0.9 * 80958));
+    expect(found.after.sizes.gzip).toBeLessThan(found.before.sizes.gzip / 4);
+    const { sections } = parseReport(readFileSync(at('iterated.json'), 'utf8'));
+    expect(sections.map(({ title }) => title)).toEqual([
+      'Model before and after',
+      'Rounds',
+      'Fine-tuning',
+      'Layers',
+      'Pruned weights',
+    ]);
+  });
+
+  it('goes back to the last round that is not under the floor', async () => {
+    const found = await json(
+      `iterate FOLDER/dense.onnx ${OPTIONS} -o FOLDER/floored.onnx --target-sparsity 0.9999 --sparsity-schedule linear --rounds 2 --floor 0.9 --lr 0.001`,
+    );
+    expect(found.ended).toBe('floor');
+    expect(found.after.metrics.accuracy).toBeGreaterThanOrEqual(0.9);
+    expect(found.after.zeros).toBe(found.best === 0 ? 0 : Math.round(found.rounds[0].sparsity * 80958));
+  });
+
+  const variants: readonly (readonly [string, (found: Awaited<ReturnType<typeof json>>) => void])[] = [
+    [
+      '--target-parameters 40000 --rate 0.5',
+      ({ after }) => expect(after.parameters - after.zeros).toBe(40000),
+    ],
+    ['--target-size 200KB --rate 0.4', ({ after }) => expect(after.sizes.gzip).toBeLessThan(201_000)],
+    [
+      '--target-sparsity 0.5 --sparsity-schedule one-shot --scope layer --exclude fc3',
+      ({ layers }) =>
+        expect((layers as { sparsity: number }[]).map(({ sparsity }) => sparsity)).toEqual([
+          0.5, 0.5, 0.5, 0.5,
+        ]),
+    ],
+    [
+      '--target-sparsity 0.5 --rounds 1 --scope sensitivity --granularity filter --max-drop 100%',
+      ({ after }) => expect(after.zeros).toBeGreaterThan(30000),
+    ],
+  ];
+  for (const [index, [options, check]] of variants.entries()) {
+    it(`takes ${options}`, async () => {
+      check(await json(`iterate FOLDER/dense.onnx ${OPTIONS} -o FOLDER/iterated-${index}.onnx ${options}`));
+    });
+  }
+
+  it('goes on from a checkpoint to the same bits', async () => {
+    const options = `${COMMON} --target-sparsity 0.9 --rounds 2 --finetune-epochs 2 --checkpoint-every 3 --checkpoint`;
+    await json(`iterate FOLDER/dense.onnx ${options} FOLDER/iw.ckpt -o FOLDER/iw.onnx`);
+    forgetWritten();
+    const stopped = typed(`iterate FOLDER/dense.onnx ${options} FOLDER/ip.ckpt -o FOLDER/ip.onnx`);
+    await untilFile(at('ip.ckpt'));
+    interrupt();
+    expect(await stopped).toMatchObject({ code: 130 });
+    expect(existsSync(at('ip.onnx'))).toBe(false);
+    await json(`iterate FOLDER/dense.onnx ${options} FOLDER/ip.ckpt -o FOLDER/ip.onnx --resume`);
+    expect(readFileSync(at('ip.onnx')).equals(readFileSync(at('iw.onnx')))).toBe(true);
+  });
+
+  it('prints rounds and how it ended', async () => {
+    const { out, err, code } = await typed(
+      `iterate FOLDER/dense.onnx ${OPTIONS} -o FOLDER/rounds.onnx --target-sparsity 50% --rounds 1`,
+    );
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(/\nround +sparsity +not zero +pruned +fine-tuned +kept\n/);
+    expect(out).toMatch(/\n +1 +50\.00 % +40,715 +\d+\.\d\d % +\d+\.\d\d % +yes\n/);
+    expect(out).toContain('ended               The target was met after 1 round.');
+    expect(out).toContain('note                The file has no dropout');
+  });
+});
+
 describe('secateur sensitivity', () => {
   it('judges each layer at each amount and derives amounts', async () => {
     const found = await json(
-      'sensitivity FOLDER/dense.onnx --data DATA --amounts 0.2,0.9,99% --max-drop 5% --report FOLDER/sensitivity.html',
+      'sensitivity FOLDER/dense.onnx --data DATA --amounts 0.2,0.9,100% --max-drop 5% --report FOLDER/sensitivity.html',
     );
     expect(found.dense).toBeGreaterThan(0.9);
     expect(found.rows.map(({ layer }: { layer: string }) => layer)).toEqual([
@@ -273,11 +355,9 @@ describe('secateur sensitivity', () => {
       'fc2',
       'fc3',
     ]);
-    // A layer that loses little at any amount gives the largest that was tried.
     const [, conv2, fc1] = found.rows;
-    expect(conv2.scores[2]).toBeLessThan(found.dense - 0.05);
-    expect(found.chosen.conv2).toBeLessThan(0.99);
-    expect(found.chosen.fc1).toBeGreaterThan(found.chosen.conv2);
+    expect(conv2.scores[2]).toBeLessThan(0.3);
+    expect(found.chosen.conv2).toBeLessThan(1);
     expect(fc1.size).toBe(69120);
     const [section] = parseReport(readFileSync(at('sensitivity.json'), 'utf8')).sections;
     expect(section!.items.map(({ kind }) => kind)).toEqual(['line', 'table']);
@@ -337,50 +417,96 @@ describe('secateur lottery', () => {
 });
 
 describe('messages of the commands that train', () => {
+  const ITERATE = 'iterate FOLDER/pruned.onnx --data DATA -o FOLDER/x.onnx --target-sparsity 0.5';
   const wrong: readonly (readonly [code: number, line: string, says: string])[] = [
-    [2, 'train lenet5 -o x.onnx', "required option '--data <path>' not specified"],
-    [1, 'train lenet5 --data FOLDER/nowhere -o x.onnx', 'there is no such file or folder (--data)'],
-    [1, 'train lenet5 --data FOLDER -o x.onnx', 'holds no data set that is known; looked for'],
-    [2, 'train lenet --data DATA -o x.onnx', 'did you mean lenet5?'],
-    [2, 'train FOLDER/dense.onnx --data DATA -o x.onnx', 'to train'],
-    [2, 'train resnet20 --data DATA -o x.onnx', 'are [1, 32, 32]; the model takes [3, 32, 32]'],
-    [2, 'train yolov5n --data FOLDER/floats -o x.onnx', 'the model takes [3, 640, 640]'],
-    [2, 'train lenet5 --data FOLDER/floats -o x.onnx', 'expected a class for each sample'],
+    [2, 'train lenet5 -o FOLDER/x.onnx', "required option '--data <path>' not specified"],
+    [1, 'train lenet5 --data FOLDER/nowhere -o FOLDER/x.onnx', 'there is no such file or folder (--data)'],
+    [1, 'train lenet5 --data FOLDER -o FOLDER/x.onnx', 'holds no data set that is known; looked for'],
+    [2, 'train lenet --data DATA -o FOLDER/x.onnx', 'did you mean lenet5?'],
+    [2, 'train FOLDER/dense.onnx --data DATA -o FOLDER/x.onnx', 'to train'],
+    [2, 'train resnet20 --data DATA -o FOLDER/x.onnx', 'are [1, 32, 32]; the model takes [3, 32, 32]'],
+    [2, 'train yolov5n --data FOLDER/floats -o FOLDER/x.onnx', 'the model takes [3, 640, 640]'],
+    [2, 'train lenet5 --data FOLDER/floats -o FOLDER/x.onnx', 'expected a class for each sample'],
     [2, 'train lenet5 --data DATA -o x.txt', '--output:'],
     [1, 'train lenet5 --data DATA -o FOLDER/dense.onnx', 'exists already; --force writes over it'],
-    [2, 'train lenet5 --data DATA -o x.onnx --report x.txt', "--report: 'x.txt' must end in .html or .htm"],
-    [2, 'train lenet5 --data DATA -o x.onnx --resume', '--checkpoint FILE --resume'],
-    [2, 'train lenet5 --data DATA -o x.onnx --checkpoint-every 5', '--checkpoint-every has no part here'],
-    [1, 'train lenet5 --data DATA -o x.onnx --checkpoint FOLDER/none/c', 'there is no folder'],
-    [1, 'train lenet5 --data DATA -o x.onnx --checkpoint FOLDER', 'it is a folder, not a file'],
-    [2, 'train lenet5 --data DATA -o x.onnx --optimizer adam --momentum 0.9', '--momentum has no part here'],
-    [2, 'train lenet5 --data DATA -o x.onnx --schedule onecycle --warmup 1', '--warmup has no part here'],
-    [2, 'train lenet5 --data DATA -o x.onnx --epochs 1 --warmup 1', 'leave nothing of a run of 1'],
-    [2, 'train lenet5 --data DATA -o x.onnx --alpha 0.5', '--alpha has no part here'],
-    [2, 'train lenet5 --data DATA -o x.onnx --teacher lenet5', 'nothing to teach'],
-    [2, 'train lenet5 --data DATA -o x.onnx --teacher a.onnx --label-smoothing 0.1', 'is smooth already'],
-    [2, 'train lenet5 --data DATA -o x.onnx --validation-split 0', 'expected a share between 0 and 1'],
-    [2, 'train lenet5 --data DATA -o x.onnx --validation-split 0.001', 'leaves none for validation'],
-    [2, 'train lenet5 --data DATA -o x.onnx --sparse-training l1', 'expected KIND:FACTOR such as l1:1e-4'],
-    [2, 'train lenet5 --data DATA -o x.onnx --sparse-training slimming:1e-4', 'has no batch norm'],
-    [2, 'train lenet5 --data DATA -o x.onnx --sparsity 0.9', '--sparsity has no part here'],
-    [2, 'train lenet5 --data DATA -o x.onnx --gradual rigl', '--gradual needs the sparsity'],
-    [2, 'train lenet5 --data DATA -o x.onnx --gradual-every 5', '--gradual-every has no part here'],
-    [2, 'train lenet5 --data DATA -o x.onnx --exclude fc3', '--exclude has no part here'],
     [
       2,
-      'finetune FOLDER/pruned.onnx --data DATA -o x.onnx --gradual rigl --sparsity 0.9',
+      'train lenet5 --data DATA -o FOLDER/x.onnx --report x.txt',
+      "--report: 'x.txt' must end in .html or .htm",
+    ],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --resume', '--checkpoint FILE --resume'],
+    [
+      2,
+      'train lenet5 --data DATA -o FOLDER/x.onnx --checkpoint-every 5',
+      '--checkpoint-every has no part here',
+    ],
+    [1, 'train lenet5 --data DATA -o FOLDER/x.onnx --checkpoint FOLDER/none/c', 'there is no folder'],
+    [1, 'train lenet5 --data DATA -o FOLDER/x.onnx --checkpoint FOLDER', 'it is a folder, not a file'],
+    [
+      2,
+      'train lenet5 --data DATA -o FOLDER/x.onnx --optimizer adam --momentum 0.9',
+      '--momentum has no part here',
+    ],
+    [
+      2,
+      'train lenet5 --data DATA -o FOLDER/x.onnx --schedule onecycle --warmup 1',
+      '--warmup has no part here',
+    ],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --epochs 1 --warmup 1', 'leave nothing of a run of 1'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --alpha 0.5', '--alpha has no part here'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --teacher lenet5', 'nothing to teach'],
+    [
+      2,
+      'train lenet5 --data DATA -o FOLDER/x.onnx --teacher a.onnx --label-smoothing 0.1',
+      'is smooth already',
+    ],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --validation-split 0', 'expected a share between 0 and 1'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --validation-split 0.001', 'leaves none for validation'],
+    [
+      2,
+      'train lenet5 --data DATA -o FOLDER/x.onnx --sparse-training l1',
+      'expected KIND:FACTOR such as l1:1e-4',
+    ],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --sparse-training slimming:1e-4', 'has no batch norm'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --sparsity 0.9', '--sparsity has no part here'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --gradual rigl', '--gradual needs the sparsity'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --gradual-every 5', '--gradual-every has no part here'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --exclude fc3', '--exclude has no part here'],
+    [
+      2,
+      'finetune FOLDER/pruned.onnx --data DATA -o FOLDER/x.onnx --gradual rigl --sparsity 0.9',
       'begins with masks of its own: give --no-keep-zeros too',
     ],
     [
       2,
-      'finetune FOLDER/pruned.onnx --data DATA -o x.onnx --gradual magnitude --sparsity 0.5',
+      'finetune FOLDER/pruned.onnx --data DATA -o FOLDER/x.onnx --gradual magnitude --sparsity 0.5',
       'is less than the 0.8000 that is zero already',
     ],
-    [2, 'train lenet5 --data DATA -o x.onnx --augment spin', 'expected crop, flip'],
-    [2, 'train lenet5 --data DATA -o x.onnx --classes 3 --threads 1', 'knows 3 classes, the data has 10'],
-    [2, 'finetune lenet5 --data DATA -o x.onnx', 'or use secateur train lenet5'],
-    [2, 'finetune FOLDER/dense.onnx --data FOLDER/colour -o x.onnx', 'the model takes [1, 32, 32]'],
+    [2, 'train lenet5 --data DATA -o FOLDER/x.onnx --augment spin', 'expected crop, flip'],
+    [
+      2,
+      'train lenet5 --data DATA -o FOLDER/x.onnx --classes 3 --threads 1',
+      'knows 3 classes, the data has 10',
+    ],
+    [2, 'finetune lenet5 --data DATA -o FOLDER/x.onnx', 'or use secateur train lenet5'],
+    [2, 'finetune FOLDER/dense.onnx --data FOLDER/colour -o FOLDER/x.onnx', 'the model takes [1, 32, 32]'],
+    [
+      2,
+      'iterate FOLDER/dense.onnx --data DATA -o FOLDER/x.onnx',
+      'iterate needs a target: --target-sparsity 0.95',
+    ],
+    [
+      2,
+      'iterate FOLDER/dense.onnx --data DATA -o FOLDER/x.onnx --target-sparsity 0.5 --target-size 1KB',
+      'iterate needs one target, not several',
+    ],
+    [2, `${ITERATE} --floor 0.9 --max-drop 1%`, 'give one of them'],
+    [2, `${ITERATE} --rate 0.5 --rounds 2`, '--rate has no part here: --rounds says'],
+    [2, `${ITERATE} --rate 0.5 --sparsity-schedule cubic`, '--sparsity-schedule cubic says'],
+    [2, `${ITERATE} --rate 1`, '--rate: expected a share between 0 and 1'],
+    [2, `${ITERATE} --granularity 2:4`, 'use secateur prune'],
+    [2, `${ITERATE} --include none`, 'no parameter of'],
+    [2, `${ITERATE.replace('pruned', 'fresh')} --floor 0.9`, 'under the floor before anything is pruned'],
     [2, 'sensitivity FOLDER/dense.onnx --data DATA --max-drop 1% --sparsity 0.5', 'give one of them'],
     [2, 'sensitivity FOLDER/dense.onnx --data DATA --amounts 2', 'expected a share between 0 and 1'],
     [2, 'sensitivity FOLDER/dense.onnx --data DATA --granularity cube', "granularity 'cube'"],

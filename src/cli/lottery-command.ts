@@ -17,7 +17,7 @@ import { openModel, trainable } from './training-model.ts';
 import type { LotteryCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
 import { checkReport, factsOf, frameOf, writeReport } from './training-report.ts';
-import { checkOptimizer, lossOf, optimizerFacts, optimizerOf, schedulerOf } from './training-setup.ts';
+import { checkOptimizer, lossOf, optimizerFacts, optimizerOf, schedulerFor } from './training-setup.ts';
 import { reportLines } from './training-text.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -54,12 +54,7 @@ export async function lotteryCommand(source: string, options: LotteryCommandOpti
           rewindTo: rewind,
           controls: CONTROLS[controls],
           optimizer: (model) => optimizerOf(trainable(model), options, 'fresh'),
-          ...(options.schedule === 'none' && options.warmup === 0
-            ? {}
-            : {
-                scheduler: (optimizer, steps) =>
-                  schedulerOf(optimizer, options, { epochs, batches: steps / epochs })!,
-              }),
+          ...schedulerFor(options, epochs),
           trainer: {
             loss: lossOf(options),
             ...(clipGradNorm === undefined ? {} : { clipGradNorm }),

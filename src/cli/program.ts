@@ -3,7 +3,14 @@ import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
 import { InterruptedError } from './interrupt.ts';
 import { terminalWidth } from './terminal.ts';
-import { addEvaluate, addFinetune, addLottery, addSensitivity, addTrain } from './training-commands.ts';
+import {
+  addEvaluate,
+  addFinetune,
+  addIterate,
+  addLottery,
+  addSensitivity,
+  addTrain,
+} from './training-commands.ts';
 import { UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
@@ -16,6 +23,8 @@ Examples:
   $ secateur compare model.onnx pruned.onnx
   $ secateur train lenet5 --data mnist -o lenet5.onnx --epochs 5
   $ secateur finetune pruned.onnx --data mnist -o finetuned.onnx
+  $ secateur iterate lenet5.onnx --data mnist -o sparse.onnx \\
+      --target-sparsity 0.95 --max-drop 0.5%
 
 MODEL is an .onnx file or the name of a built-in architecture: yolov5n to
 yolov5x, lenet5, resnet20 to resnet110, mobilenet_v2. An architecture has fresh
@@ -41,7 +50,8 @@ function createProgram(args: readonly string[]): Command {
   // Commands take over what is set above.
   for (const add of [addProfile, addPrune, addCompare, addConvert, addPrint]) add(program);
   // These print how to go on and what to type again.
-  for (const add of [addTrain, addFinetune, addSensitivity, addLottery, addEvaluate]) add(program, args);
+  for (const add of [addTrain, addFinetune, addIterate, addSensitivity, addLottery, addEvaluate])
+    add(program, args);
   return program;
 }
 

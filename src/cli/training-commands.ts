@@ -3,6 +3,7 @@ import { commandLine } from './command-line.ts';
 import { collect, wholeNumber } from './parse.ts';
 import {
   type EvaluateCommandOptions,
+  type IterateCommandOptions,
   type LotteryCommandOptions,
   type SensitivityCommandOptions,
   type TrainCommandOptions,
@@ -14,7 +15,7 @@ import {
   withSplit,
   withTraining,
 } from './training-options.ts';
-import { parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
+import { parseBytes, parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
 
 const DATA_HELP = `
 --data takes a folder of MNIST's idx files, of CIFAR-10's batches, or of class
@@ -100,6 +101,79 @@ Examples:
     )
     .action(async (model: string, options: Omit<EvaluateCommandOptions, 'line'>) =>
       (await import('./evaluate-command.ts')).evaluateCommand(model, { ...options, line: commandLine(args) }),
+    );
+}
+
+/** `secateur iterate` */
+export function addIterate(program: Command, args: readonly string[]): void {
+  const command = program
+    .command('iterate')
+    .description('prune and fine-tune in rounds, until a target is met or accuracy would fall too far')
+    .argument('<model>', 'an .onnx file, or an architecture with --weights');
+  withLayers(
+    withReport(
+      withCheckpoint(
+        withOptimizer(
+          withSplit(withData(command))
+            .requiredOption('-o, --output <file>', 'ONNX file to write')
+            .option(
+              '--target-sparsity <share>',
+              'share of the prunable weights to set to zero, as 0.95',
+              parseShare,
+            )
+            .option('--target-parameters <n>', 'parameters that are to be left', wholeNumber(1))
+            .option('--target-size <size>', 'size of the file with gzip, as 40KB', parseBytes)
+            .addOption(
+              new Option('--sparsity-schedule <name>', 'how sparsity grows from round to round')
+                .choices(['exponential', 'cubic', 'linear', 'one-shot'])
+                .default('exponential'),
+            )
+            .option('--rounds <n>', 'rounds of pruning', wholeNumber(1))
+            .option(
+              '--rate <share>',
+              'exponential: share of what remains that each round prunes; default 0.2',
+              parseShare,
+            )
+            .addOption(
+              new Option(
+                '--scope <scope>',
+                'rank weights over all layers together, within each, or prune each layer as its sensitivity allows',
+              )
+                .choices(['global', 'layer', 'sensitivity'])
+                .default('global'),
+            )
+            .option(
+              '--granularity <kind>',
+              'what goes as one: weight, row, column, kernel, filter, block:RxC',
+            )
+            .option('--finetune-epochs <n>', 'epochs of fine-tuning after each pruning', wholeNumber(1), 2)
+            .option(
+              '--floor <accuracy>',
+              'end where validation accuracy would fall below, as 0.98',
+              parseShare,
+            )
+            .option('--max-drop <share>', 'end where it would fall by more than this, as 0.5%', parseShare),
+          '0.01 for sgd, 0.0001 for the others',
+        ),
+        'after each epoch and when interrupted',
+      ).option('--checkpoint-every <n>', 'also after every n batches', wholeNumber(1)),
+    ),
+  )
+    .option('--force', 'write over existing files')
+    .addHelpText(
+      'after',
+      `${DATA_HELP}
+
+What is written is the sparsest model whose accuracy is not below the floor.
+
+Examples:
+  $ secateur iterate lenet5.onnx --data mnist -o sparse.onnx \\
+      --target-sparsity 0.95 --max-drop 0.5%
+  $ secateur iterate lenet5.onnx --data mnist -o small.onnx \\
+      --target-size 40KB --checkpoint run.ckpt --report run.html`,
+    )
+    .action(async (model: string, options: Omit<IterateCommandOptions, 'line'>) =>
+      (await import('./iterate-command.ts')).iterateCommand(model, { ...options, line: commandLine(args) }),
     );
 }
 

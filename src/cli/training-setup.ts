@@ -95,6 +95,18 @@ export function schedulerOf(
   return new SequentialLR(optimizer, { schedulers: [growing, rest], milestones: [warm] }) as Scheduler;
 }
 
+/** As `schedulerOf`, for runs that make a schedule for each training of `epochs`; nothing where there is none to make. */
+export const schedulerFor = (
+  options: OptimizerOptions,
+  epochs: number,
+): { readonly scheduler?: (optimizer: Optimizer, steps: number) => Scheduler } =>
+  options.schedule === 'none' && options.warmup === 0
+    ? {}
+    : {
+        scheduler: (optimizer, steps) =>
+          schedulerOf(optimizer, options, { epochs, batches: steps / epochs })!,
+      };
+
 /** The loss on labels that the options ask for. */
 export const lossOf =
   ({ labelSmoothing }: OptimizerOptions): LossFunction =>

@@ -6,6 +6,7 @@ import type { EpochRecord } from '../history.ts';
 import { smallNet } from '../testdata/blobs.ts';
 import { metricTitle, runReport } from './frame.ts';
 import { historySection } from './history.ts';
+import { iterateOutcome, iterateSections } from './iterate.ts';
 import { lotterySection } from './lottery.ts';
 import { modelSection, stateOf, weightSections, weightsNow } from './model.ts';
 import { sensitivitySection } from './sensitivity.ts';
@@ -178,6 +179,95 @@ describe('sensitivitySection', () => {
     const { items } = sensitivitySection(found, { limit: 1 });
     expect(items[0]).toMatchObject({ series: [{ name: 'conv' }] });
     expect(items[0]!.caption).toContain('The 1 most sensitive of 2 layers are drawn.');
+  });
+});
+
+describe('iterateSections', () => {
+  const round = (number: number, kept: boolean) => ({
+    round: number,
+    asked: 0.5 * number,
+    sparsity: 0.5 * number,
+    sparsityOfAll: 0.4 * number,
+    nonZero: 100 - 45 * number,
+    fileSize: null,
+    before: { loss: 2, accuracy: 0.5 },
+    after: { loss: 1, accuracy: 0.8 },
+    epochs: [epoch(1, { loss: 1.5, accuracy: 0.7 }), epoch(2, { loss: 1, accuracy: 0.8 })],
+    kept,
+  });
+  const history = {
+    dense: { loss: 1, accuracy: 0.9 },
+    parameters: 100,
+    rounds: [round(1, true), round(2, false)],
+    ended: 'floor' as const,
+    best: 1,
+    layers: [{ layer: 'fc', size: 90, sparsity: 0.5 }],
+  };
+
+  it('draws the metric by sparsity from the dense model on, and lists the rounds', () => {
+    const [rounds] = iterateSections(history, { floor: 0.85 });
+    expect(rounds!.text).toBe('Round 2 fell under the floor; what is left is the model of round 1.');
+    expect(rounds!.items[0]).toMatchObject({
+      series: [
+        {
+          name: 'fine-tuned',
+          points: [
+            [0, 0.9],
+            [0.5, 0.8],
+            [1, 0.8],
+          ],
+        },
+        {
+          name: 'just pruned',
+          points: [
+            [0, 0.9],
+            [0.5, 0.5],
+            [1, 0.5],
+          ],
+        },
+      ],
+      rules: [{ y: 0.9 }, { y: 0.85, label: 'floor' }],
+    });
+    expect(rounds!.items[2]).toMatchObject({
+      rows: [
+        [0, null, null, 100, null, 0.9, null],
+        [1, 0.5, 0.5, 55, 0.5, 0.8, 'yes'],
+        [2, 1, 1, 10, 0.5, 0.8, 'no'],
+      ],
+    });
+  });
+
+  it('lays the epochs of all rounds end to end, and marks where the model was pruned', () => {
+    const [, finetuning] = iterateSections(history);
+    const [loss] = finetuning!.items;
+    expect(loss).toMatchObject({
+      markers: [
+        { x: 1, label: 'pruned' },
+        { x: 3, label: 'pruned' },
+      ],
+    });
+    const table = finetuning!.items.at(-1);
+    if (table?.kind !== 'table') throw new Error('expected a table');
+    expect(table.rows.map(([number, step]) => [number, step])).toEqual([
+      [1, 10],
+      [2, 20],
+      [3, 30],
+      [4, 40],
+    ]);
+  });
+
+  it('makes a report of a run without rounds', () => {
+    const none = { ...history, rounds: [], ended: 'target' as const, best: 0 };
+    const report = runReport({ title: 'None' }, iterateSections(none));
+    expect(report.sections[0]!.text).toBe('The target was met before any round.');
+    expect(parseReport(reportJson(report))).toEqual(report);
+  });
+
+  it('says how each run ended', () => {
+    expect(iterateOutcome({ ...history, ended: 'target' })).toBe('The target was met after 2 rounds.');
+    expect(iterateOutcome({ ...history, ended: 'rounds', best: 0 })).toBe(
+      '2 rounds did not reach the target; what is left is the model before any round.',
+    );
   });
 });
 
