@@ -1,4 +1,5 @@
 /** Files of models and tensors, for Node. */
+export { fileCheckpoint } from './checkpoint-file.ts';
 export { nodeCompressors } from './compress.ts';
 export {
   type LoadCifar10Options,

@@ -13,6 +13,14 @@ export { type EvaluateOptions, Evaluator, evaluate } from './evaluate.ts';
 export * from './gradual/index.ts';
 export type { EpochRecord, History, Progress } from './history.ts';
 export {
+  type FinetuneOptions,
+  type Floor,
+  type IterateHistory,
+  type IterateOptions,
+  iterate,
+  type RoundRecord,
+} from './iterate.ts';
+export {
   type Lottery,
   type LotteryNetwork,
   type LotteryOptions,
@@ -52,6 +60,7 @@ export {
   type SensitivityTarget,
   sensitivity,
 } from './sensitivity.ts';
+export type { IterateTarget, RoundSchedule } from './target.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
 export {
   type FitOptions,

@@ -1,7 +1,13 @@
 import { ArgumentError } from '../core/errors.ts';
 import type { DataLoader } from '../data/index.ts';
-import type { AnyModule } from '../nn/index.ts';
-import { type Granularity, l1Unstructured, pruneGranular, type SelectOptions } from '../prune/index.ts';
+import { type AnyModule, Module, Parameter, type Variable } from '../nn/index.ts';
+import {
+  customFromMask,
+  type Granularity,
+  l1Unstructured,
+  pruneGranular,
+  type SelectOptions,
+} from '../prune/index.ts';
 import { type EvaluateOptions, Evaluator } from './evaluate.ts';
 import { type Prunable, prunables } from './prunable.ts';
 
@@ -80,23 +86,39 @@ export async function sensitivity(model: AnyModule, options: SensitivityOptions)
   }
 }
 
-/** Runs `body` with one weight pruned, and puts it back. */
+/** A module of one weight, on which masks are tried out. */
+class Trial extends Module<readonly Variable[]> {
+  readonly weight: Parameter;
+
+  constructor({ parameter }: Prunable) {
+    super();
+    this.weight = new Parameter(parameter.orig.clone(), { layout: parameter.layout });
+    if (parameter.mask) customFromMask(this, 'weight', parameter.mask);
+  }
+
+  override forward(): readonly Variable[] {
+    return [];
+  }
+}
+
+/** Runs `body` with one weight pruned, and puts it back. The model's own masks are left alone: only the elements it computes with change. */
 async function pruned<T>(
-  { module, name, parameter }: Prunable,
+  weight: Prunable,
   amount: number,
   granularity: Granularity | undefined,
   body: () => Promise<T>,
 ): Promise<T> {
-  const before = parameter.pruning;
-  const elements = parameter.orig.clone();
+  const trial = new Trial(weight);
+  if (granularity && granularity.kind !== 'fine-grained')
+    pruneGranular([[trial, 'weight']], { granularity, amount });
+  else l1Unstructured(trial, 'weight', amount);
+  const { data } = weight.parameter;
+  const before = data.clone();
   try {
-    if (granularity && granularity.kind !== 'fine-grained') {
-      pruneGranular([[module, name]], { granularity, amount });
-    } else l1Unstructured(module, name, amount);
+    data.setData(trial.weight.data.data);
     return await body();
   } finally {
-    parameter.restore(before);
-    if (!before) parameter.data.setData(elements.data);
+    data.setData(before.data);
   }
 }
 

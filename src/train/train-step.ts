@@ -9,7 +9,6 @@ import type { Optimizer } from './optimizers/index.ts';
 import { joinParts, layOut, type Slot, splitParts } from './slots.ts';
 import {
   buildStep,
-  type Clipping,
   EMA_DECAY,
   HYPER,
   nextName,
