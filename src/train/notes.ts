@@ -28,7 +28,7 @@ function graphNotes(model: AnyModule): string[] {
     !layers.some(({ trains, layer }) => trains && layer)
   ) {
     notes.push(
-      'The file has convolutions but no batch norm: exporting folds it into them. Its statistics are frozen into the weights and training does not renew them, so use a lower learning rate, or export the network with batch norm kept (PyTorch: model.eval(), then torch.onnx.export with training=TrainingMode.PRESERVE and do_constant_folding=False).',
+      'The file has convolutions but no batch norm: if the network has some, exporting folded it into them. Its statistics are then frozen into the weights and training does not renew them, so use a lower learning rate, or export the network with batch norm kept (PyTorch: model.eval(), then torch.onnx.export with training=TrainingMode.PRESERVE and do_constant_folding=False).',
     );
   }
   if (!layers.some(({ trains, layer }) => trains && !layer)) {
