@@ -397,7 +397,14 @@ describe('secateur lottery', () => {
     expect(found.rounds[2].remaining).toBeCloseTo(0.25, 1);
     expect(found.rounds[1].final.ticket.count).toBe(2);
     const [section] = parseReport(readFileSync(at('lottery.json'), 'utf8')).sections;
-    expect(section!.items.map(({ kind }) => kind)).toEqual(['line', 'line', 'table']);
+    expect(section!.items.map(({ kind }) => kind)).toEqual([
+      'line',
+      'line',
+      'table',
+      'table',
+      'table',
+      'table',
+    ]);
     // All trainings are in the checkpoint: none is repeated.
     const again = await json(
       `lottery lenet5 ${OPTIONS} --seeds 3,4 --rewind epoch:1 --checkpoint FOLDER/lottery.ckpt --resume`,

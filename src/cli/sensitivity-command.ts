@@ -58,10 +58,16 @@ export async function sensitivityCommand(source: string, options: SensitivityCom
       ? []
       : await writeReport(
           options.report,
-          frameOf(`${source}: sensitivity of its layers`, options, data, [
-            ['metric', metricTitle(metric)],
-            ['granularity', options.granularity ?? 'weight'],
-          ]),
+          frameOf(
+            `${source}: sensitivity of its layers`,
+            options,
+            data,
+            [
+              ['metric', metricTitle(metric)],
+              ['granularity', options.granularity ?? 'weight'],
+            ],
+            false,
+          ),
           [sensitivitySection(found, chosen ? { chosen } : {})],
           options.force,
         );

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileError } from '../core/errors.ts';
 import { concatBytes } from '../io/index.ts';
-import { readBytes, writeFileAtomic } from '../node/index.ts';
+import { fileCheckpoint } from '../node/index.ts';
 import { type CheckpointStore, type Json, parseCheckpoint, serializeCheckpoint } from '../train/index.ts';
 import { resumeLine } from './command-line.ts';
 import type { CheckpointOptions } from './training-options.ts';
@@ -49,10 +49,7 @@ export function openCheckpoint(
   if (resume && !existsSync(checkpoint)) {
     process.stderr.write(`secateur: ${checkpoint} is not there yet; beginning at the beginning\n`);
   }
-  const store: CheckpointStore = {
-    read: async () => (existsSync(checkpoint) ? readBytes(checkpoint) : null),
-    write: async (chunks) => writeFileAtomic(checkpoint, chunks, { force: true }),
-  };
+  const store = fileCheckpoint(checkpoint);
   const own = JSON.parse(JSON.stringify(settings)) as Record<string, Json>;
   return {
     async read() {

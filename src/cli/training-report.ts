@@ -40,6 +40,7 @@ export function frameOf(
   options: Pick<DataOptions, 'line' | 'seed' | 'threads' | 'batchSize'>,
   data: OpenedData,
   facts: RunReport['facts'],
+  isTraining = true,
 ): ReportFrame {
   return {
     title,
@@ -48,7 +49,7 @@ export function frameOf(
     versions: { secateur: VERSION, node: process.versions.node, ...engineVersion() },
     facts: [
       ['data', `${data.path} (${data.kind})`],
-      ['training on', data.train.text],
+      ...(isTraining ? [['training on', data.train.text] as const] : []),
       ['validation', data.validation.text],
       ...(data.test ? [['test', data.test.text] as const] : []),
       ['batch size', options.batchSize],

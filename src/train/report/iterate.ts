@@ -66,10 +66,8 @@ function curve({ dense, rounds }: IterateHistory, metric: string, floor: number 
         points: [start, ...rounds.map(({ sparsity, before }) => [sparsity, at(before)] as const)],
       },
     ],
-    rules: [
-      ...(dense[metric] === undefined ? [] : [{ y: dense[metric], label: 'before' }]),
-      ...(floor === undefined ? [] : [{ y: floor, label: 'floor' }]),
-    ],
+    // The dense model is where both lines begin.
+    rules: floor === undefined ? [] : [{ y: floor, label: 'floor' }],
   };
 }
 

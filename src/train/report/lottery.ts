@@ -49,42 +49,70 @@ function chart(
   };
 }
 
-function table(rounds: readonly LotteryRound[], metric: string): ReportTable {
+/** A column for the mean of each network, and one for its spread where there are several seeds. */
+function table(
+  rounds: readonly LotteryRound[],
+  of: Measured,
+  title: string,
+  format: 'percent' | 'number',
+): ReportTable {
   const networks = present(rounds);
-  const format = metricFormat(metric);
+  const spreads = rounds.some(({ final }) => Object.values(final).some(({ count }) => count > 1));
   const values = (spread: Spread | undefined): (number | null)[] => [
     spread?.mean ?? null,
-    spread && spread.count > 1 ? spread.deviation : null,
+    ...(spreads ? [spread && spread.count > 1 ? spread.deviation : null] : []),
   ];
   return {
     kind: 'table',
-    title: `${capital(metricTitle(metric))} after training, and the best on the way`,
+    title,
+    ...(spreads ? { caption: '± is the standard deviation over seeds.' } : {}),
     columns: [
       { label: 'round', format: 'integer' },
       { label: 'remaining', format: 'percent' },
       ...networks.flatMap(([, name]) => [
         { label: name, format },
-        { label: '±', format },
-        { label: `${name}, best`, format },
-        { label: '±', format },
+        ...(spreads ? [{ label: '±', format }] : []),
       ]),
     ],
-    rows: rounds.map(({ round, remaining, final, best }) => [
+    rows: rounds.map(({ round, remaining, [of]: found }) => [
       round,
       remaining,
-      ...networks.flatMap(([network]) => [...values(final[network]), ...values(best[network])]),
+      ...networks.flatMap(([network]) => values(found[network])),
     ]),
   };
 }
 
+/** Every training by itself. */
+const trainingTable = ({ trainings, metric }: Lottery): ReportTable => ({
+  kind: 'table',
+  title: 'All trainings',
+  columns: [
+    { label: 'seed', format: 'text' },
+    { label: 'round', format: 'integer' },
+    { label: 'network' },
+    { label: 'remaining', format: 'percent' },
+    { label: metricTitle(metric), format: metricFormat(metric) },
+    { label: 'best', format: metricFormat(metric) },
+    { label: 'at epoch', format: 'integer' },
+  ],
+  rows: trainings.map(({ seed, round, network, remaining, final, best, bestEpoch }) => [
+    String(seed),
+    round,
+    NETWORKS.find(([known]) => known === network)?.[1] ?? network,
+    remaining,
+    final,
+    best,
+    bestEpoch,
+  ]),
+});
+
 /**
  * A section on the lottery-ticket experiment: the metric after training against the share of weights that remains, the epoch of the best (the paper's early stopping), both with the standard deviation over
- * seeds as a band, and a table.
+ * seeds as a band; and tables of both, and of every training.
  */
-export function lotterySection(
-  { metric, rounds, trainings }: Lottery,
-  title = 'Lottery tickets',
-): ReportSection {
+export function lotterySection(lottery: Lottery, title = 'Lottery tickets'): ReportSection {
+  const { metric, rounds, trainings } = lottery;
+  const [name, format] = [capital(metricTitle(metric)), metricFormat(metric)];
   const seeds = new Set(trainings.map(({ seed }) => seed)).size;
   const dense = rounds.find(({ remaining }) => remaining === 1)?.final.ticket;
   const spread = seeds > 1 ? ` Mean of ${seeds} seeds; bands are a standard deviation to each side.` : '';
@@ -93,9 +121,9 @@ export function lotterySection(
     text: `${trainings.length} trainings with ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}.`,
     items: [
       chart(rounds, 'final', {
-        title: `${capital(metricTitle(metric))} after training`,
+        title: `${name} after training`,
         caption: `After the last epoch.${spread}`,
-        y: { title: metricTitle(metric), format: metricFormat(metric) },
+        y: { title: metricTitle(metric), format },
         ...(dense ? { rules: [{ y: dense.mean, label: 'nothing pruned' }] } : {}),
       }),
       chart(rounds, 'bestEpoch', {
@@ -103,7 +131,10 @@ export function lotterySection(
         caption: `How soon the best ${metricTitle(metric)} was reached.${spread}`,
         y: { title: 'epoch', zero: true },
       }),
-      table(rounds, metric),
+      table(rounds, 'final', `${name} after training`, format),
+      table(rounds, 'best', `Best ${metricTitle(metric)} on the way`, format),
+      table(rounds, 'bestEpoch', 'Epoch of the best', 'number'),
+      trainingTable(lottery),
     ],
   };
 }

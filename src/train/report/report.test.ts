@@ -167,10 +167,10 @@ describe('sensitivitySection', () => {
       rules: [{ y: 0.9, label: 'nothing pruned' }],
     });
     expect(items[1]).toMatchObject({
-      columns: [{}, {}, { label: '50 %' }, { label: '90 %' }, { label: 'chosen amount' }],
+      columns: [{}, {}, { label: 'chosen' }, { label: '50 %' }, { label: '90 %' }],
       rows: [
-        ['conv', 36, 0.9, 0.2, 0.6],
-        ['fc', 108, 0.9, 0.8, null],
+        ['conv', 36, 0.6, 0.9, 0.2],
+        ['fc', 108, null, 0.9, 0.8],
       ],
     });
   });
@@ -226,7 +226,7 @@ describe('iterateSections', () => {
           ],
         },
       ],
-      rules: [{ y: 0.9 }, { y: 0.85, label: 'floor' }],
+      rules: [{ y: 0.85, label: 'floor' }],
     });
     expect(rounds!.items[2]).toMatchObject({
       rows: [
@@ -275,7 +275,17 @@ describe('lotterySection', () => {
   const spread = (mean: number, deviation: number) => ({ mean, deviation, count: deviation > 0 ? 2 : 1 });
   const lottery = (deviation: number) => ({
     metric: 'accuracy',
-    trainings: [],
+    trainings: [
+      {
+        seed: 7,
+        round: 1,
+        network: 'reinit' as const,
+        remaining: 0.5,
+        final: 0.7,
+        best: 0.75,
+        bestEpoch: 2,
+      },
+    ],
     rounds: [1, 0.5].map((remaining, round) => ({
       round,
       remaining,
@@ -300,14 +310,26 @@ describe('lotterySection', () => {
     expect(final.series[1]!.band![1]!.map((value) => value.toFixed(2))).toEqual(['0.50', '0.60', '0.80']);
     expect(items[2]).toMatchObject({
       rows: [
-        [0, 1, 0.9, 0.1, 0.95, 0.1, null, null, null, null],
-        [1, 0.5, 0.9, 0.1, 0.95, 0.1, 0.7, 0.1, null, null],
+        [0, 1, 0.9, 0.1, null, null],
+        [1, 0.5, 0.9, 0.1, 0.7, 0.1],
       ],
     });
   });
 
-  it('has no band for one seed', () => {
-    const [final] = lotterySection(lottery(0)).items;
+  it('lists every training', () => {
+    expect(lotterySection(lottery(0)).items.at(-1)).toMatchObject({
+      rows: [['7', 1, 'fresh weights', 0.5, 0.7, 0.75, 2]],
+    });
+  });
+
+  it('has neither bands nor columns of spread for one seed', () => {
+    const [final, , table] = lotterySection(lottery(0)).items;
+    expect(table).toMatchObject({
+      rows: [
+        [0, 1, 0.9, null],
+        [1, 0.5, 0.9, 0.7],
+      ],
+    });
     expect(final).toMatchObject({ series: [{ name: 'ticket' }, { name: 'fresh weights' }] });
     expect(JSON.stringify(final)).not.toContain('band');
   });

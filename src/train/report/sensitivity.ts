@@ -60,14 +60,18 @@ export function sensitivitySection(
         columns: [
           { label: 'layer' },
           { label: 'weights', format: 'integer' },
-          ...amounts.map((amount) => ({ label: `${Number((amount * 100).toFixed(2))} %`, format })),
-          ...(chosen ? [{ label: 'chosen amount', format: 'percent' as const }] : []),
+          ...(chosen ? [{ label: 'chosen', format: 'percent' as const, digits: 1 }] : []),
+          ...amounts.map((amount) => ({
+            label: `${Number((amount * 100).toFixed(2))} %`,
+            format,
+            ...(format === 'percent' ? { digits: 1 } : {}),
+          })),
         ],
         rows: rows.map(({ layer, size, scores }) => [
           layer,
           size,
-          ...scores,
           ...(chosen ? [chosen[layer] ?? null] : []),
+          ...scores,
         ]),
       },
     ],
