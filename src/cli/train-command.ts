@@ -23,17 +23,10 @@ import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-che
 import { dataFacts, dataLines, evaluationLoader, type OpenedData, trainLoader } from './training-data.ts';
 import { checkGradual, gradualEvery, gradualOf, regularizersOf } from './training-gradual.ts';
 import { checkClassifier, moduleOf, type OpenedModel, openModel, trainable } from './training-model.ts';
-import type { TrainCommandOptions } from './training-options.ts';
+import type { Start, TrainCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
 import { checkReport, factsOf, frameOf, writeReport } from './training-report.ts';
-import {
-  checkOptimizer,
-  lossOf,
-  optimizerFacts,
-  optimizerOf,
-  type Start,
-  schedulerOf,
-} from './training-setup.ts';
+import { checkOptimizer, lossOf, optimizerFacts, optimizerOf, schedulerOf } from './training-setup.ts';
 import { changeLines, epochsText, noteLines, reportLines, verifiedLines } from './training-text.ts';
 import { UsageError } from './usage-error.ts';
 

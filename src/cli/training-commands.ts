@@ -27,7 +27,7 @@ export function addTrain(program: Command, args: readonly string[]): void {
     .command('train')
     .description('train an architecture from fresh weights, and write it as ONNX')
     .argument('<name>', 'a built-in architecture: lenet5, resnet20 to resnet110, mobilenet_v2');
-  withTraining(command, { epochs: 10, lr: '0.05 for sgd, 0.001 for the others' })
+  withTraining(command, { epochs: 10, start: 'fresh' })
     .addHelpText(
       'after',
       `${DATA_HELP}
@@ -55,7 +55,7 @@ export function addFinetune(program: Command, args: readonly string[]): void {
     .command('finetune')
     .description('train a model further, its pruned weights kept at zero, and write it as ONNX')
     .argument('<model>', 'an .onnx file, or an architecture with --weights');
-  withTraining(command, { epochs: 5, lr: '0.01 for sgd, 0.0001 for the others' })
+  withTraining(command, { epochs: 5, start: 'trained' })
     .option('--no-keep-zeros', 'train weights that are zero too')
     .addHelpText(
       'after',
@@ -153,7 +153,7 @@ export function addIterate(program: Command, args: readonly string[]): void {
               parseShare,
             )
             .option('--max-drop <share>', 'end where it would fall by more than this, as 0.5%', parseShare),
-          '0.01 for sgd, 0.0001 for the others',
+          'trained',
         ),
         'after each epoch and when interrupted',
       ).option('--checkpoint-every <n>', 'also after every n batches', wholeNumber(1)),
@@ -241,7 +241,7 @@ export function addLottery(program: Command, args: readonly string[]): void {
               .choices(['all', 'reinit', 'random-mask', 'none'])
               .default('all'),
           ),
-        '0.05 for sgd, 0.001 for the others',
+        'fresh',
       ),
       'after each training',
     ),

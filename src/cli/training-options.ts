@@ -11,6 +11,15 @@ import {
   type RewindPoint,
 } from './training-parse.ts';
 
+/** Learning rates that suit the optimizers, for a network that is new and for one that was trained before. */
+export const LEARNING_RATES = {
+  fresh: { sgd: 0.05, adam: 1e-3, adamw: 1e-3, rmsprop: 1e-3 },
+  trained: { sgd: 0.01, adam: 1e-4, adamw: 1e-4, rmsprop: 1e-4 },
+} as const;
+
+/** How far a network is when training begins. */
+export type Start = keyof typeof LEARNING_RATES;
+
 /** Options of every command that reads a data set. */
 export interface DataOptions extends ModelOptions, Omit<OutputOptions, 'csv'> {
   readonly data: string;
@@ -176,15 +185,18 @@ export const withCheckpoint = (command: Command, each: string): Command =>
     .option('--checkpoint <file>', `keep what was done so far in this file, ${each}`)
     .option('--resume', 'go on from the checkpoint where there is one');
 
-/** Optimizer, learning rate, loss: `lr` says what the default is. */
-export const withOptimizer = (command: Command, lr: string): Command =>
+const ratesText = (start: Start): string =>
+  `${LEARNING_RATES[start].sgd} for sgd, ${LEARNING_RATES[start].adam} for the others`;
+
+/** Optimizer, learning rate, loss. */
+export const withOptimizer = (command: Command, start: Start): Command =>
   command
     .addOption(
       new Option('--optimizer <name>', 'how weights are updated')
         .choices(['sgd', 'adam', 'adamw', 'rmsprop'])
         .default('sgd'),
     )
-    .option('--lr <rate>', `learning rate; default ${lr}`, numberIn(0))
+    .option('--lr <rate>', `learning rate; default ${ratesText(start)}`, numberIn(0))
     .option('--momentum <factor>', 'momentum of sgd (default 0.9) and rmsprop (default 0)', numberIn(0, 1))
     .option('--weight-decay <factor>', 'weight decay', numberIn(0), 0)
     .addOption(
@@ -209,7 +221,7 @@ export const withLayers = (command: Command): Command =>
 /** What `train` and `finetune` have in common. */
 export const withTraining = (
   command: Command,
-  defaults: { readonly epochs: number; readonly lr: string },
+  defaults: { readonly epochs: number; readonly start: Start },
 ): Command =>
   withLayers(
     withReport(
@@ -218,7 +230,7 @@ export const withTraining = (
           withSplit(withData(command))
             .requiredOption('-o, --output <file>', 'ONNX file to write')
             .option('--epochs <n>', 'passes over the training samples', wholeNumber(1), defaults.epochs),
-          defaults.lr,
+          defaults.start,
         ),
         'after each epoch and when interrupted',
       )

@@ -11,25 +11,12 @@ import {
   type Scheduler,
   SequentialLR,
 } from '../train/index.ts';
-import type { OptimizerOptions } from './training-options.ts';
+import { LEARNING_RATES, type OptimizerOptions, type Start } from './training-options.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Learning rates that suit the optimizers, for a network that is new and for one that was trained before. */
-const RATES = {
-  fresh: { sgd: 0.05, adam: 1e-3, adamw: 1e-3, rmsprop: 1e-3 },
-  trained: { sgd: 0.01, adam: 1e-4, adamw: 1e-4, rmsprop: 1e-4 },
-} as const;
-
-/** How far a network is when training begins. */
-export type Start = keyof typeof RATES;
-
-/** The default learning rates in words, for help. */
-export const ratesText = (start: Start): string =>
-  `${RATES[start].sgd} for sgd, ${RATES[start].adam} for the others`;
-
 /** The learning rate that the options come to. */
-export const learningRate = ({ optimizer, lr }: OptimizerOptions, start: Start): number =>
-  lr ?? RATES[start][optimizer];
+const learningRate = ({ optimizer, lr }: OptimizerOptions, start: Start): number =>
+  lr ?? LEARNING_RATES[start][optimizer];
 
 /** Throws UsageError for options that have no part beside the others. */
 export function checkOptimizer({ optimizer, momentum, schedule, warmup }: OptimizerOptions): void {

@@ -37,7 +37,7 @@ export const metricTitle = (name: string): string => {
 };
 
 /** Is it a share, which is shown in percent? Losses and what callers define are not. */
-export const isShare = (metric: string): boolean => metric === 'accuracy' || /^top\d+$/.test(metric);
+const isShare = (metric: string): boolean => metric === 'accuracy' || /^top\d+$/.test(metric);
 
 /** How a metric's values are written in tables and on axes. */
 export const metricFormat = (metric: string): 'percent' | 'number' =>

@@ -11,7 +11,7 @@ export interface HistorySectionOptions {
 }
 
 /** Names of all metrics, the loss first. */
-export function metricsIn(epochs: readonly EpochRecord[]): string[] {
+function metricsIn(epochs: readonly EpochRecord[]): string[] {
   const names = epochs.flatMap(({ train, validation }) => [
     ...Object.keys(train),
     ...Object.keys(validation ?? {}),
@@ -45,7 +45,7 @@ const finite = (value: number | undefined): number | null =>
 export const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 /** A table of epochs: step, learning rate, every metric of training and validation, and time. */
-export function epochTable(epochs: readonly EpochRecord[]): ReportTable {
+function epochTable(epochs: readonly EpochRecord[]): ReportTable {
   const metrics = metricsIn(epochs);
   const hasValidation = epochs.some(({ validation }) => validation !== null);
   const parts = hasValidation ? (['train', 'validation'] as const) : (['train'] as const);
