@@ -4,6 +4,8 @@
  * Tensors, random numbers and errors are exported by name; every other room as a namespace, which is also an entry point of its own:
  * `import { nn, prune } from 'secateur'` or `import { Conv2d } from 'secateur/nn'`.
  */
+
+export * as autograd from './autograd/index.ts';
 export {
   DTYPES,
   type DType,
@@ -27,7 +29,6 @@ export {
 } from './core/errors.ts';
 export { defaultGenerator, Generator, manualSeed } from './core/random.ts';
 export { type RawBytes, type SparseTensor, Tensor, type TensorData } from './core/tensor.ts';
-export * as autograd from './autograd/index.ts';
 export * as data from './data/index.ts';
 export * as onnx from './io/index.ts';
 export * as ir from './ir/index.ts';

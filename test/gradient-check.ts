@@ -1,6 +1,6 @@
 import { gradient, gradientName } from '../src/autograd/index.ts';
 import { sizeOf, Tensor } from '../src/core/tensor.ts';
-import { cloneGraph, type Graph, type Value } from '../src/ir/index.ts';
+import { cloneGraph, type Graph } from '../src/ir/index.ts';
 import { inferShapes } from '../src/ops/index.ts';
 import { createSession, type Session } from '../src/runtime/index.ts';
 
@@ -115,7 +115,3 @@ async function inner(
   const output = (await session.run(feeds)).get(of)!.float32;
   return gradOutput.float32.reduce((sum, value, index) => sum + value * output[index]!, 0);
 }
-
-/** A random float32 tensor of a value's shape. */
-export const randomFor = (graph: Graph, value: Value, seed: number): Tensor =>
-  randomLike(inferShapes(graph).get(value)!.shape.map(Number), noise(seed));

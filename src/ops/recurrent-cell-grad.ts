@@ -45,7 +45,7 @@ export interface RunGradients {
 }
 
 /** `x wᵀ + bias` */
-export const affine = (make: Expressions, x: Value, w: Value, bias: Value | null): Value =>
+const affine = (make: Expressions, x: Value, w: Value, bias: Value | null): Value =>
   make.op('Gemm', bias ? [x, w, bias] : [x, w], { transB: attr.int(1) });
 
 /** Cuts into equal blocks along an axis. */

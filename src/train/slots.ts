@@ -24,8 +24,7 @@ export interface Slot {
 }
 
 /** Number of elements of a slot. */
-export const slotSize = (slot: Slot): number =>
-  slot.parts.reduce((sum, { parameter }) => sum + parameter.size, 0);
+const slotSize = (slot: Slot): number => slot.parts.reduce((sum, { parameter }) => sum + parameter.size, 0);
 
 /**
  * How an optimizer's parameters lie in slots. Parameters that do not require a gradient have none. Throws ArgumentError where a parameter is not the model's or not float32.

@@ -1,5 +1,4 @@
 import { ArgumentError } from '../../core/errors.ts';
-import type { Tensor } from '../../core/tensor.ts';
 import type { Value } from '../../ir/index.ts';
 import type { Parameter } from '../../nn/index.ts';
 import type { Expressions } from '../../ops/index.ts';
@@ -141,6 +140,3 @@ export function groupsOf<O extends object>(
 /** `a * weight + b`, or b alone where there is no weight. */
 export const decayed = ({ make, param, grad, hyper }: UpdateContext, weightDecay: number): Value =>
   weightDecay === 0 ? grad : make.add(grad, make.mul(param, hyper.weightDecay!));
-
-/** State tensors of a parameter by name, as checkpoints hold them. */
-export type StateTensors = Readonly<Record<string, Tensor>>;
