@@ -42,7 +42,12 @@ export {
   type Regularizer,
 } from './objective.ts';
 export * from './optimizers/index.ts';
-export { type MagnitudePruningOptions, magnitudePruning, type PruneStep } from './prunable.ts';
+export {
+  type MagnitudePruningOptions,
+  magnitudePruning,
+  type PruneMethod,
+  type PruneStep,
+} from './prunable.ts';
 export {
   type GroupLassoOptions,
   groupLasso,
@@ -60,7 +65,7 @@ export {
   type SensitivityTarget,
   sensitivity,
 } from './sensitivity.ts';
-export type { IterateTarget, RoundSchedule } from './target.ts';
+export type { FileSizeTarget, IterateTarget, RoundSchedule } from './target.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
 export {
   type FitOptions,

@@ -1,40 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { DataLoader } from '../data/index.ts';
-import { MemoryCheckpoint } from './checkpoint.ts';
-import { type IterateOptions, iterate } from './iterate.ts';
+import { l1Unstructured, remove } from '../prune/index.ts';
+import { modelTensors } from './checkpoint.ts';
+import { iterate } from './iterate.ts';
 import { SGD } from './optimizers/index.ts';
 import { magnitudePruning } from './prunable.ts';
-import { CosineAnnealingLR } from './schedules/index.ts';
-import { gzippedSize, roundSparsity } from './target.ts';
-import { blobs, type SmallNet, smallNet, weightsOf } from './testdata/blobs.ts';
-import { Trainer } from './trainer.ts';
-
-const train = new DataLoader(blobs(48), { batchSize: 16, shuffle: true });
-const validation = new DataLoader(blobs(24, 6), { batchSize: 24 });
-
-async function trained(): Promise<SmallNet> {
-  const model = smallNet();
-  const trainer = new Trainer(model, {
-    optimizer: new SGD(model.parameters(), { lr: 0.05, momentum: 0.9 }),
-    threads: 1,
-  });
-  await trainer.fit(train, { epochs: 6 });
-  await trainer.dispose();
-  return model;
-}
-
-const options = (model: SmallNet, more: Partial<IterateOptions> = {}): IterateOptions => ({
-  model,
-  data: { train, validation },
-  target: { sparsity: 0.75 },
-  finetune: {
-    epochs: 2,
-    optimizer: (net) => new SGD(net.parameters(), { lr: 0.05, momentum: 0.9, weightDecay: 1e-3 }),
-    scheduler: (optimizer, steps) => new CosineAnnealingLR(optimizer as SGD, { tMax: steps }),
-    threads: 1,
-  },
-  ...more,
-});
+import { measuredSize, roundSparsity } from './target.ts';
+import { type SmallNet, smallNet } from './testdata/blobs.ts';
+import { options, trained, valuesOf } from './testdata/rounds.ts';
 
 describe('iterate', () => {
   it('prunes and fine-tunes in rounds until the sparsity is there, and what is pruned stays pruned', async () => {
@@ -120,7 +92,7 @@ describe('iterate', () => {
     expect(history.rounds.at(-1)!.nonZero).toBeLessThanOrEqual(80);
     expect(history.rounds.at(-1)!.nonZero).toBeGreaterThan(70);
     const other = await trained();
-    const fileSize = gzippedSize(other, [1, 1, 6, 6]) - 300;
+    const fileSize = (await measuredSize({ fileSize: 1 }, other, [1, 1, 6, 6])) - 300;
     const sized = await iterate(options(other, { target: { fileSize }, rate: 0.4 }));
     expect(sized.rounds.length).toBeGreaterThan(1);
     expect(sized.rounds.at(-1)!.fileSize).toBeLessThanOrEqual(fileSize);
@@ -147,42 +119,195 @@ describe('iterate', () => {
     await expect(
       iterate(options(model, { finetune: { ...options(model).finetune, epochs: 0 } })),
     ).rejects.toThrow('finetune.epochs expects');
+    await expect(iterate(options(model, { checkpointEvery: 0.5 }))).rejects.toThrow(
+      'checkpointEvery expects a whole number of at least 1, got 0.5',
+    );
+    await expect(iterate(options(model, { floor: { drop: -1 } }))).rejects.toThrow(
+      'floor.drop expects a number of at least 0, got -1',
+    );
+    await expect(iterate(options(model, { floor: { atLeast: Number.NaN } }))).rejects.toThrow(
+      'floor.atLeast expects a number, got NaN',
+    );
+    await expect(iterate(options(model, { schedule: 'square' as 'linear' }))).rejects.toThrow(
+      "schedule 'square' is not known; expected one-shot, linear, cubic, exponential or a function",
+    );
+    await expect(iterate(options(model, { schedule: () => 1.5 }))).rejects.toThrow(
+      'schedule(1) expects a share in [0, 1), got 1.5',
+    );
+    await expect(iterate(options(model, { target: { parameters: -3 } }))).rejects.toThrow(
+      'target expects { sparsity }, { parameters } or { fileSize } above 0, got { parameters: -3 }',
+    );
+    expect(() => magnitudePruning({ amounts: { conv: 2 } })).toThrow(
+      "amounts expects shares in [0, 1], got 2 for 'conv'",
+    );
+    expect(() => magnitudePruning({ granularity: { kind: 'nm', n: 2, m: 4 } })).toThrow(
+      '2:4 says by itself how much is pruned, not in rounds; use pruneGranular',
+    );
     await expect(
       iterate(options(model, { method: magnitudePruning({ amounts: { head: 0.5 } }) })),
     ).rejects.toThrow("amounts name the layer 'head', which is not pruned");
   });
 
-  it('goes on after a stop at any batch, to the same bits', async () => {
-    const fresh = (
-      checkpoint: MemoryCheckpoint | null,
-      model: SmallNet,
-      more: Partial<IterateOptions> = {},
-    ) => iterate(options(model, { rounds: 2, checkpoint, checkpointEvery: 2, ...more }));
-    const alone = await trained();
-    const expected = await fresh(null, alone);
-    for (const batches of [1, 2, 3, 5, 6, 8, 11]) {
-      const checkpoint = new MemoryCheckpoint();
-      const controller = new AbortController();
-      let seen = 0;
-      const stopped = fresh(checkpoint, await trained(), {
-        signal: controller.signal,
-        onProgress: ({ phase }) => {
-          if (phase === 'train' && ++seen === batches) controller.abort(new Error('stopped'));
+  it('puts the very weights back that the last good round had', async () => {
+    const model = await trained();
+    let kept = modelTensors(model);
+    const history = await iterate(
+      options(model, {
+        target: { sparsity: 0.99 },
+        schedule: (round) => [0.3, 0.5, 0.97][round - 1] ?? 0.99,
+        floor: { atLeast: 0.8 },
+        finetune: { ...options(model).finetune, optimizer: (net) => new SGD(net.parameters(), { lr: 1e-4 }) },
+        onRound: (record) => {
+          if (record.kept) kept = modelTensors(model);
         },
-      });
-      await expect(stopped).rejects.toThrow('stopped');
-      const model = smallNet(50);
-      const history = await fresh(checkpoint, model);
-      expect(weightsOf(model), `after ${batches} batches`).toEqual(weightsOf(alone));
-      const timeless = ({ rounds, ...rest }: typeof expected) => ({
-        ...rest,
-        rounds: rounds.map((round) => ({
-          ...round,
-          epochs: round.epochs.map(({ seconds: _, ...epoch }) => epoch),
-        })),
-      });
-      expect(timeless(history)).toEqual(timeless(expected));
+      }),
+    );
+    expect([history.ended, history.best]).toEqual(['floor', 2]);
+    expect(valuesOf(modelTensors(model))).toEqual(valuesOf(kept));
+  });
+
+  it('holds a loss from above, and takes what is not a number for under the floor', async () => {
+    const model = await trained();
+    const history = await iterate(
+      options(model, { target: { sparsity: 0.97 }, rate: 0.9, floor: { metric: 'loss', drop: 0.01 } }),
+    );
+    expect(history.ended).toBe('floor');
+    expect(history.rounds.at(-1)!.after.loss).toBeGreaterThan(history.dense.loss! + 0.01);
+    let judged = 0;
+    const lost = await iterate(
+      options(await trained(), {
+        floor: { metric: 'odd', atLeast: 0 },
+        finetune: {
+          ...options(model).finetune,
+          // The dense model is judged first.
+          metrics: { odd: () => ({ sum: judged++ === 0 ? 1 : Number.NaN, count: 1 }) },
+        },
+      }),
+    );
+    expect([lost.ended, lost.best]).toEqual(['floor', 0]);
+  });
+
+  it('keeps pruned what a method lets go', async () => {
+    const model = await trained();
+    let before = new Set<number>();
+    const zeros = () =>
+      new Set([...model.fc.weight.data.float32.keys()].filter((i) => model.fc.weight.data.float32[i] === 0));
+    const history = await iterate(
+      options(model, {
+        include: 'fc',
+        rounds: 2,
+        target: { sparsity: 0.5 },
+        // Makes what was pruned permanent, and so forgets the mask.
+        method: {
+          name: 'forgetful',
+          prune: (net, sparsity) => {
+            const { fc } = net as SmallNet;
+            if (fc.weight.pruning) remove(fc, 'weight');
+            fc.weight.data.setData(fc.weight.data.float32.map((w) => (w === 0 ? 5 : w)));
+            l1Unstructured(fc, 'weight', sparsity / 2);
+          },
+        },
+        onRound: () => {
+          expect([...before].every((index) => zeros().has(index))).toBe(true);
+          before = zeros();
+        },
+      }),
+    );
+    expect(history.rounds).toHaveLength(2);
+    expect(before.size).toBeGreaterThan(0.25 * 108);
+  });
+
+  it('prunes whole groups until the target is met, and a layer keeps its last one', async () => {
+    for (const sparsity of [0.3, 0.7]) {
+      const model = await trained();
+      const method = magnitudePruning({ granularity: { kind: 'filter' } });
+      const history = await iterate(options(model, { method, target: { sparsity } }));
+      expect(history.ended).toBe('target');
+      // The largest filter is a row of the linear layer: 36 weights.
+      expect(history.rounds.at(-1)!.sparsity).toBeGreaterThanOrEqual(sparsity - 0.5 / 144);
+      expect(history.rounds.at(-1)!.sparsity).toBeLessThan(sparsity + 36 / 144);
     }
+    const model = await trained();
+    const method = magnitudePruning({ scope: 'layer', granularity: { kind: 'filter' } });
+    const history = await iterate(options(model, { method, target: { sparsity: 0.9 } }));
+    // 3 of 4 and 2 of 3: nothing more can go, and no round is wasted on trying.
+    expect(history.layers.map(({ sparsity }) => sparsity)).toEqual([27 / 36, 72 / 108]);
+    expect(history.ended).toBe('rounds');
+    expect(history.rounds.length).toBeLessThan(14);
+    expect(history.best).toBe(history.rounds.length);
+  });
+
+  it('scales amounts up without emptying a layer', async () => {
+    const model = await trained();
+    await magnitudePruning({ amounts: { conv: 0.3, fc: 0.9 } })(model, 0.9, 1);
+    const [conv, fc] = [model.conv.weight, model.fc.weight].map(
+      ({ data, size }) => data.float32.filter((w) => w === 0).length / size,
+    );
+    expect((36 * conv! + 108 * fc!) / 144).toBeCloseTo(0.9, 1);
+    expect(fc).toBeLessThan(1);
+    expect(conv).toBeGreaterThan(0.3);
+  });
+
+  it('follows a schedule of its own to the last round, and begins at what is pruned already', async () => {
+    const own = await iterate(
+      options(await trained(), { schedule: (round) => 0.2 * round, rounds: 2, target: { sparsity: 0.9 } }),
+    );
+    expect(own.rounds.map(({ asked }) => asked)).toEqual([0.2, 0.4]);
+    expect([own.ended, own.best]).toEqual(['rounds', 2]);
+    const model = await trained();
+    await magnitudePruning()(model, 0.5, 1);
+    const more = await iterate(options(model, { schedule: 'linear', rounds: 2, target: { sparsity: 0.75 } }));
+    expect(more.rounds.map(({ asked }) => asked)).toEqual([0.625, 0.75]);
+    const met = await iterate(options(model, { target: { sparsity: 0.6 } }));
+    expect(met).toMatchObject({ ended: 'target', best: 0, rounds: [] });
+  });
+
+  it('puts what remains back to earlier weights before a round is trained', async () => {
+    const model = await trained();
+    const rewind = modelTensors(smallNet(7));
+    const start = smallNet(7).fc.weight.data.float32;
+    const finetune = { ...options(model).finetune, epochs: 1, rewind };
+    await iterate(
+      options(model, {
+        rounds: 2,
+        finetune: { ...finetune, optimizer: (net) => new SGD(net.parameters(), { lr: 0 }) },
+      }),
+    );
+    const mask = model.fc.weight.mask!.float32;
+    expect(mask.filter((keep) => keep === 0).length).toBeGreaterThan(50);
+    expect([...model.fc.weight.data.float32]).toEqual([...start.map((w, i) => (mask[i] === 0 ? 0 : w))]);
+    const other = new Map([...rewind].filter(([name]) => name !== 'model/parameter/fc.bias'));
+    await expect(iterate(options(model, { finetune: { ...finetune, rewind: other } }))).rejects.toThrow(
+      "finetune.rewind has nothing for 'model/parameter/fc.bias'",
+    );
+  });
+
+  it('measures files as it is told to', async () => {
+    const sizes: number[] = [];
+    const measure = (net: unknown): number => {
+      sizes.push((net as SmallNet).fc.weight.data.float32.filter((w) => w !== 0).length);
+      return sizes.at(-1)!;
+    };
+    const history = await iterate(options(await trained(), { target: { fileSize: 60, measure }, rate: 0.5 }));
+    expect(history.ended).toBe('target');
+    expect(history.rounds.at(-1)!.fileSize).toBe(sizes.at(-1));
+    expect(sizes.at(-1)).toBeLessThanOrEqual(60);
+    expect(sizes.at(-2)).toBeGreaterThan(60);
+    const none = { gzip: null, brotli: null };
+    await expect(
+      iterate(options(await trained(), { target: { fileSize: 60, compressors: none } })),
+    ).rejects.toThrow('target.compressors has no gzip; give measure for another format');
+    await expect(
+      iterate(options(await trained(), { target: { fileSize: 60, measure: () => Number.NaN } })),
+    ).rejects.toThrow('target.measure gave NaN, expected bytes');
+  });
+
+  it('ends where a file size cannot be had', async () => {
+    const history = await iterate(
+      options(await trained(), { target: { fileSize: 10 }, rate: 0.9, inputShape: [1, 1, 6, 6] }),
+    );
+    expect(history.ended).toBe('rounds');
+    expect(history.rounds.length).toBeLessThan(5);
   });
 });
 

@@ -1,9 +1,7 @@
 import { ArgumentError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { DataLoader } from '../data/index.ts';
 import { concatBytes } from '../io/index.ts';
 import type { AnyModule } from '../nn/index.ts';
-import type { SelectOptions } from '../prune/index.ts';
 import {
   type Checkpoint,
   type CheckpointStore,
@@ -14,9 +12,19 @@ import {
   serializeCheckpoint,
 } from './checkpoint.ts';
 import { evaluate } from './evaluate.ts';
-import type { EpochRecord, Progress } from './history.ts';
-import type { Optimizer } from './optimizers/index.ts';
+import type { EpochRecord } from './history.ts';
 import {
+  checkOptions,
+  checkSettings,
+  type FinetuneOptions,
+  type IterateHistory,
+  type IterateOptions,
+  type RoundRecord,
+  settingsOf,
+} from './iterate-options.ts';
+import {
+  heldMasks,
+  holdMasks,
   magnitudePruning,
   type Prunable,
   type PruneStep,
@@ -24,115 +32,58 @@ import {
   prunedShare,
   zerosOf,
 } from './prunable.ts';
-import { gzippedSize, type IterateTarget, type RoundSchedule, roundSparsity, sparsityOf } from './target.ts';
-import { type Scheduler, Trainer, type TrainerOptions } from './trainer.ts';
+import { measuredSize, roundSparsity, sparsityOf } from './target.ts';
+import { Trainer } from './trainer.ts';
 
-/** How each round is fine-tuned. */
-export interface FinetuneOptions
-  extends Pick<
-    TrainerOptions,
-    | 'loss'
-    | 'metrics'
-    | 'callbacks'
-    | 'threads'
-    | 'seed'
-    | 'teacher'
-    | 'regularizers'
-    | 'clipGradNorm'
-    | 'ema'
-  > {
-  readonly epochs: number;
-  /** A fresh optimizer for a round; rounds count from 1. */
-  readonly optimizer: (model: AnyModule, round: number) => Optimizer;
-  /** A schedule for a round of so many steps, moved on after each step. */
-  readonly scheduler?: (optimizer: Optimizer, steps: number) => Scheduler;
-}
-
-/** Below what the run turns back. */
-export type Floor =
-  | { readonly metric?: string; readonly atLeast: number }
-  /** By how much the metric may fall below the dense model's. */
-  | { readonly metric?: string; readonly drop: number };
-
-/** What `iterate` does. */
-export interface IterateOptions extends SelectOptions {
-  readonly model: AnyModule;
-  readonly data: { readonly train: DataLoader; readonly validation: DataLoader };
-  /** What prunes; global magnitude pruning by default. */
-  readonly method?: PruneStep;
-  readonly target: IterateTarget;
-  /** How sparsity grows from round to round: `exponential` by default, which prunes the same share of what remains each time. */
-  readonly schedule?: RoundSchedule;
-  /** Rounds to the target; by default as many as it takes at `rate`. */
-  readonly rounds?: number;
-  /** Share of what remains that a round prunes, where `rounds` is left out; 0.2 by default. */
-  readonly rate?: number;
-  readonly finetune: FinetuneOptions;
-  readonly floor?: Floor | null;
-  /** Shape of the model's input with its batch, for file sizes; that of a training batch by default. */
-  readonly inputShape?: readonly number[];
-  /** Holds all that going on needs; written after every epoch and every `checkpointEvery` batches. */
-  readonly checkpoint?: CheckpointStore | null;
-  readonly checkpointEvery?: number;
-  /** Goes on from the checkpoint, if there is one; default true. */
-  readonly resume?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onRound?: (record: RoundRecord) => void;
-  readonly onProgress?: (progress: Progress & { readonly round: number; readonly rounds: number }) => void;
-}
-
-/** What a round came to. */
-export interface RoundRecord {
-  /** Counted from 1. */
-  readonly round: number;
-  /** Sparsity asked for, among the weights that are pruned. */
-  readonly asked: number;
-  /** Sparsity found: share of masked entries among the weights that are pruned, and of zeros among all parameters. */
-  readonly sparsity: number;
-  readonly sparsityOfAll: number;
-  /** Parameters that are not zero. */
-  readonly nonZero: number;
-  /** Bytes of the ONNX file with gzip, where the target asks for it; else null. */
-  readonly fileSize: number | null;
-  /** Loss and metrics on the validation data before and after fine-tuning. */
-  readonly before: Readonly<Record<string, number>>;
-  readonly after: Readonly<Record<string, number>>;
-  readonly epochs: readonly EpochRecord[];
-  /** False where the round fell under the floor: the model went back to the round before. */
-  readonly kept: boolean;
-}
-
-/** What a run came to. */
-export interface IterateHistory {
-  /** Loss and metrics before any round. */
-  readonly dense: Readonly<Record<string, number>>;
-  readonly parameters: number;
-  readonly rounds: readonly RoundRecord[];
-  readonly ended: 'target' | 'floor' | 'rounds';
-  /** The round whose weights the model ends with; 0 where none was kept. */
-  readonly best: number;
-  /** Sparsity of each layer at the end. */
-  readonly layers: readonly { readonly layer: string; readonly size: number; readonly sparsity: number }[];
-}
+export type {
+  FinetuneOptions,
+  Floor,
+  IterateHistory,
+  IterateOptions,
+  RoundRecord,
+} from './iterate-options.ts';
 
 /** What is remembered between rounds. */
 interface Position {
   dense: Record<string, number>;
+  /** Sparsity before any round. */
+  start: number;
   rounds: RoundRecord[];
   /** Masks of the round under way are made, and it was judged. */
   before: Record<string, number> | null;
+  /** Masks that there were when its training began, by their names in checkpoints. */
+  masked: string[];
   asked: number;
+  /** Wall time of the round under way, so far. */
+  seconds: number;
   ended: IterateHistory['ended'] | null;
 }
 
+/** How the names of masks begin in checkpoints. */
+const MASK = 'model/mask/';
+
 /** Most rounds a run takes where nothing says how many. */
 const MOST_ROUNDS = 100;
+
+/** Rounds of schedules that need a number of them, where none is given. */
+const USUAL_ROUNDS = 10;
 
 /**
  * Prunes and fine-tunes in rounds (Han et al. 2015) until the target is met, or a round falls under the floor: then the model goes back to the last round that did not. What is pruned stays
  * pruned. A run that was killed goes on from its checkpoint to the same weights, bit for bit.
  *
- * Throws ArgumentError for options that cannot be, the reason of `signal`, and what pruning and training throw; the model is then as it was at that moment.
+ * ```ts
+ * const history = await iterate({
+ *   model,
+ *   data: { train, validation },
+ *   target: { sparsity: 0.95 },
+ *   finetune: { epochs: 2, optimizer: (net) => new SGD(net.parameters(), { lr: 0.01, momentum: 0.9 }) },
+ *   floor: { drop: 0.005 },
+ *   checkpoint: fileCheckpoint('run.checkpoint'),
+ * });
+ * ```
+ *
+ * Throws ArgumentError for options that cannot be and for a checkpoint of another run, the reason of `signal`, and what pruning and training throw; the model is then as it was at that moment.
  */
 export async function iterate(options: IterateOptions): Promise<IterateHistory> {
   const run = new Iteration(options);
@@ -143,32 +94,39 @@ class Iteration {
   readonly #options: IterateOptions;
   readonly #model: AnyModule;
   readonly #weights: readonly Prunable[];
-  readonly #method: PruneStep;
+  readonly #prune: PruneStep;
   readonly #metric: string;
-  #position: Position = { dense: {}, rounds: [], before: null, asked: 0, ended: null };
+  #position: Position = {
+    dense: {},
+    start: 0,
+    rounds: [],
+    before: null,
+    masked: [],
+    asked: 0,
+    seconds: 0,
+    ended: null,
+  };
   /** The last model that is not under the floor. */
   #kept: ReadonlyMap<string, Tensor> = new Map();
   /** The trainer's own checkpoint of the round under way. */
   #inner: Uint8Array | null = null;
+  /** Since when time was not added up. */
+  #mark = performance.now();
 
   constructor(options: IterateOptions) {
-    const { rounds, rate = 0.2, finetune, floor } = options;
-    if (rounds !== undefined && (!Number.isInteger(rounds) || rounds < 1)) {
-      throw new ArgumentError(`iterate: rounds expects a whole number of at least 1, got ${rounds}`);
-    }
-    if (!(rate > 0 && rate < 1))
-      throw new ArgumentError(`iterate: rate expects a share between 0 and 1, got ${rate}`);
-    if (!Number.isInteger(finetune.epochs) || finetune.epochs < 1) {
-      throw new ArgumentError(
-        `iterate: finetune.epochs expects a whole number of at least 1, got ${finetune.epochs}`,
-      );
-    }
+    checkOptions(options);
     this.#options = options;
     this.#model = options.model;
     this.#weights = prunables(options.model, options);
-    this.#method = options.method ?? magnitudePruning(options);
-    this.#metric = floor?.metric ?? 'accuracy';
-    sparsityOf(options.target, this.#model, this.#weights);
+    const method = options.method ?? magnitudePruning(options);
+    this.#prune =
+      typeof method === 'function'
+        ? method
+        : (model, sparsity, round) => method.prune(model, sparsity, round);
+    this.#metric = options.floor?.metric ?? 'accuracy';
+    const final = sparsityOf(options.target, this.#model, this.#weights);
+    // Names that are not known are refused before any work.
+    if (typeof options.schedule === 'string') roundSparsity(options.schedule, final ?? 0, 1, 1);
   }
 
   async run(): Promise<IterateHistory> {
@@ -193,80 +151,108 @@ class Iteration {
   async #begin(): Promise<Position> {
     const { checkpoint, resume = true } = this.#options;
     const bytes = checkpoint && resume ? await checkpoint.read() : null;
-    if (bytes) this.#restore(parseCheckpoint(bytes));
-    else {
-      this.#position.dense = await this.#judge();
-      this.#kept = modelTensors(this.#model, 'kept/');
-      if (this.#isUnderFloor(this.#position.dense)) {
-        throw new ArgumentError(
-          `iterate: the model is under the floor before anything is pruned (${this.#metric} ${this.#position.dense[this.#metric]})`,
-        );
-      }
+    if (bytes) {
+      this.#restore(parseCheckpoint(bytes));
+      return this.#position;
     }
-    return this.#position;
+    const position = this.#position;
+    position.dense = await this.#judge();
+    position.start = prunedShare(this.#weights);
+    this.#kept = modelTensors(this.#model, 'kept/');
+    if (this.#isUnderFloor(position.dense)) {
+      throw new ArgumentError(
+        `iterate: the model is under the floor before anything is pruned (${this.#metric} ${position.dense[this.#metric]})`,
+      );
+    }
+    if (this.#isMet(await this.#fileSize())) position.ended = 'target';
+    return position;
   }
 
   async #round(position: Position): Promise<void> {
     const round = position.rounds.length + 1;
-    if (position.before === null) {
-      const asked = await this.#nextSparsity(round);
-      if (asked === null) {
-        position.ended = position.rounds.length > 0 || (await this.#isMet()) ? 'target' : 'rounds';
-        return;
-      }
-      await this.#method(this.#model, asked, round);
-      position.asked = asked;
-      position.before = await this.#judge();
-      this.#inner = null;
-      await this.#save();
+    this.#options.signal?.throwIfAborted();
+    if (position.before === null && !(await this.#startRound(position, round))) {
+      position.ended = 'rounds';
+      return;
     }
     const epochs = await this.#finetune(round);
     const after = await this.#judge();
+    const fileSize = await this.#fileSize();
     const kept = !this.#isUnderFloor(after);
+    this.#lap();
     const record: RoundRecord = {
       round,
       asked: position.asked,
       sparsity: prunedShare(this.#weights),
       ...this.#counts(),
-      fileSize: 'fileSize' in this.#options.target ? await this.#fileSize() : null,
-      before: position.before,
+      fileSize,
+      before: position.before ?? {},
       after,
       epochs,
       kept,
+      seconds: position.seconds,
     };
     position.rounds.push(record);
     position.before = null;
+    position.seconds = 0;
     this.#inner = null;
-    if (kept) this.#kept = modelTensors(this.#model, 'kept/');
-    else {
+    if (!kept) {
       loadModelTensors(this.#model, this.#kept, 'kept/');
       position.ended = 'floor';
+    } else {
+      this.#kept = modelTensors(this.#model, 'kept/');
+      if (this.#isMet(fileSize)) position.ended = 'target';
+      else if (round >= (this.#options.rounds ?? MOST_ROUNDS)) position.ended = 'rounds';
     }
     this.#options.onRound?.(record);
-    if (kept && (await this.#isMet())) position.ended = 'target';
-    else if (kept && round >= (this.#options.rounds ?? MOST_ROUNDS)) position.ended = 'rounds';
     await this.#save();
   }
 
-  /** Sparsity of the next round; null where there is no more to prune. */
-  async #nextSparsity(round: number): Promise<number | null> {
-    const { schedule = 'exponential', rounds, rate = 0.2, target } = this.#options;
-    const now = prunedShare(this.#weights);
-    if (await this.#isMet()) return null;
-    const final = sparsityOf(target, this.#model, this.#weights);
-    if (typeof schedule === 'function') return Math.max(now, schedule(round));
-    // Without an end in sight (file sizes), or without a number of rounds, each prunes a share of what remains.
-    if (final === null || (rounds === undefined && schedule === 'exponential')) {
-      const next = 1 - (1 - now) * (1 - rate);
-      if (next <= now || next >= 1) return null;
-      return final === null ? next : Math.min(final, next);
-    }
-    return Math.max(now, roundSparsity(schedule, final, rounds ?? 10, round));
+  /** Prunes for a round and judges the model. False where there is nothing more to prune. */
+  async #startRound(position: Position, round: number): Promise<boolean> {
+    const asked = this.#nextSparsity(position, round);
+    if (asked === null) return false;
+    const held = heldMasks(this.#model);
+    await this.#prune(this.#model, asked, round);
+    const pruned = holdMasks(this.#model, held);
+    // A method that rounds to whole groups may get no further. Training on would change nothing about that.
+    if (pruned === 0 && this.#isLast(asked)) return false;
+    position.asked = asked;
+    position.before = await this.#judge();
+    this.#rewind();
+    position.masked = [...modelTensors(this.#model).keys()].filter((name) => name.startsWith(MASK));
+    this.#inner = null;
+    await this.#save();
+    return true;
   }
 
-  async #isMet(): Promise<boolean> {
+  /** Sparsity of the next round; null where there is no more to prune. */
+  #nextSparsity({ start, rounds: done }: Position, round: number): number | null {
+    const { schedule = 'exponential', rounds, rate = 0.2, target } = this.#options;
+    const now = prunedShare(this.#weights);
+    const final = sparsityOf(target, this.#model, this.#weights);
+    if (typeof schedule === 'function') return Math.max(now, roundSparsity(schedule, 0, 0, round));
+    // Without an end in sight (file sizes), or without a number of rounds, each prunes a share of what remains.
+    if (final === null || (rounds === undefined && schedule === 'exponential')) {
+      // Where a method got less far than asked, it is asked for more than before.
+      const base = Math.max(now, done.at(-1)?.asked ?? 0);
+      const next = 1 - (1 - base) * (1 - rate);
+      if (final !== null) return Math.max(now, Math.min(final, next));
+      return next > base && next < 1 ? next : null;
+    }
+    return Math.max(now, roundSparsity(schedule, final, rounds ?? USUAL_ROUNDS, round, start));
+  }
+
+  /** Will no later round ask for more? */
+  #isLast(asked: number): boolean {
+    const final = sparsityOf(this.#options.target, this.#model, this.#weights);
+    if (final !== null) return asked >= final;
+    return (1 - asked) * this.#weights.reduce((sum, { parameter }) => sum + parameter.size, 0) < 1;
+  }
+
+  #isMet(fileSize: number | null): boolean {
     const { target } = this.#options;
-    if ('fileSize' in target) return (await this.#fileSize()) <= target.fileSize;
+    if ('fileSize' in target) return fileSize !== null && fileSize <= target.fileSize;
     if ('parameters' in target) return this.#counts().nonZero <= target.parameters;
     const size = this.#weights.reduce((sum, { parameter }) => sum + parameter.size, 0);
     // A target between two numbers of weights is met by the nearer one.
@@ -282,11 +268,13 @@ class Iteration {
     return { nonZero: size - zeros, sparsityOfAll: size === 0 ? 0 : zeros / size };
   }
 
-  async #fileSize(): Promise<number> {
-    const { inputShape, data } = this.#options;
-    if (inputShape) return gzippedSize(this.#model, inputShape);
+  /** Bytes of the file, where the target is about them. */
+  async #fileSize(): Promise<number | null> {
+    const { target, inputShape, data, signal } = this.#options;
+    if (!('fileSize' in target)) return null;
+    if (inputShape || target.measure) return measuredSize(target, this.#model, inputShape ?? [], signal);
     for await (const { input } of data.validation)
-      return gzippedSize(this.#model, [1, ...input.shape.slice(1)]);
+      return measuredSize(target, this.#model, [1, ...input.shape.slice(1)], signal);
     throw new ArgumentError(
       'iterate: the validation data has no batch to take the input shape from; give inputShape',
     );
@@ -304,7 +292,8 @@ class Iteration {
     const sign = this.#metric === 'loss' ? -1 : 1;
     const dense = this.#position.dense[this.#metric] ?? score;
     const least = 'atLeast' in floor ? floor.atLeast : dense - sign * floor.drop;
-    return sign * score < sign * least;
+    // NaN is under any floor.
+    return !(sign * score >= sign * least);
   }
 
   #judge(): Promise<Record<string, number>> {
@@ -318,23 +307,37 @@ class Iteration {
     });
   }
 
+  /** Puts weights and buffers back to where `finetune.rewind` says; masks stay. */
+  #rewind(): void {
+    const { rewind } = this.#options.finetune;
+    if (!rewind) return;
+    const tensors = modelTensors(this.#model);
+    for (const [name, tensor] of rewind) if (!name.startsWith(MASK)) tensors.set(name, tensor);
+    loadModelTensors(this.#model, tensors);
+  }
+
   async #finetune(round: number): Promise<readonly EpochRecord[]> {
     const { finetune, data, signal, checkpoint, checkpointEvery, onProgress } = this.#options;
-    const { epochs, optimizer: make, scheduler: schedule, ...rest } = finetune;
+    const { epochs, optimizer: make, scheduler: schedule, rewind: _, ...rest } = finetune;
+    const { monitor, mode, earlyStopping, restoreBest, ...own } = rest;
     const optimizer = make(this.#model, round);
-    const scheduler = schedule?.(optimizer, epochs * data.train.length) ?? null;
+    const updates = Math.max(1, Math.floor((epochs * data.train.length) / (own.accumulate ?? 1)));
+    const scheduler = schedule?.(optimizer, updates) ?? null;
     const trainer = new Trainer(this.#model, {
-      ...rest,
+      ...own,
       optimizer,
       scheduler,
       schedulerInterval: 'step',
-      seed: (finetune.seed ?? 0) + 7919 * round,
+      seed: (own.seed ?? 0) + 7919 * round,
     });
     // The trainer's checkpoint is a part of this run's.
     const store: CheckpointStore = {
       read: async () => this.#inner,
       write: async (chunks) => {
-        this.#inner = concatBytes(chunks);
+        const bytes = concatBytes(chunks);
+        // Averages are known to a trainer once it has made a step: going on from its very end, it would end without them.
+        if (own.ema && isOver(parseCheckpoint(bytes), finetune)) return;
+        this.#inner = bytes;
         await this.#save();
       },
     };
@@ -342,6 +345,10 @@ class Iteration {
       const history = await trainer.fit(data.train, {
         epochs,
         validation: data.validation,
+        ...(monitor === undefined ? {} : { monitor }),
+        ...(mode === undefined ? {} : { mode }),
+        ...(earlyStopping ? { earlyStopping } : {}),
+        ...(restoreBest === undefined ? {} : { restoreBest }),
         ...(checkpoint ? { checkpoint: store } : {}),
         ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
         ...(signal ? { signal } : {}),
@@ -358,21 +365,32 @@ class Iteration {
     }
   }
 
+  /** Adds up wall time. */
+  #lap(): void {
+    const now = performance.now();
+    this.#position.seconds += (now - this.#mark) / 1000;
+    this.#mark = now;
+  }
+
   /** Writes what going on needs; once all is over also the model itself. */
   async #save(over = false): Promise<void> {
-    const { checkpoint } = this.#options;
+    const { checkpoint, finetune } = this.#options;
     if (!checkpoint) return;
+    this.#lap();
+    // Within a round the trainer has what they remember, and before the first they have not begun.
+    const callbacks = this.#position.rounds.length === 0 ? [] : (finetune.callbacks ?? []);
     const tensors = new Map(this.#kept);
-    const inner = this.#inner;
+    const inner = this.#inner && !over ? parseCheckpoint(this.#inner) : null;
     // Before the trainer's first checkpoint of a round, the model as it was pruned.
-    if (!inner || over) for (const [name, tensor] of modelTensors(this.#model)) tensors.set(name, tensor);
-    else {
-      const { tensors: own } = parseCheckpoint(inner);
-      for (const [name, tensor] of own) tensors.set(`round/${name}`, tensor);
-    }
+    if (!inner) for (const [name, tensor] of modelTensors(this.#model)) tensors.set(name, tensor);
+    else for (const [name, tensor] of inner.tensors) tensors.set(`round/${name}`, tensor);
     const meta: Record<string, Json> = {
       iterate: this.#position as unknown as Json,
-      trainer: inner && !over ? (parseCheckpoint(inner).meta as Json) : null,
+      options: settingsOf(this.#options),
+      trainer: inner?.meta ?? null,
+      callbacks: Object.fromEntries(
+        callbacks.flatMap((callback) => (callback.stateDict ? [[callback.name, callback.stateDict()]] : [])),
+      ),
     };
     await checkpoint.write(serializeCheckpoint({ tensors, meta }));
   }
@@ -380,19 +398,48 @@ class Iteration {
   #restore({ tensors, meta }: Checkpoint): void {
     if (!meta.iterate)
       throw new ArgumentError('iterate: the checkpoint is none of a pruning run; use another file');
-    this.#position = meta.iterate as unknown as Position;
+    checkSettings(meta.options, settingsOf(this.#options));
+    const own = new Map(
+      [...tensors].flatMap(([name, tensor]) =>
+        name.startsWith('round/') ? [[name.slice(6), tensor] as const] : [],
+      ),
+    );
+    this.#position = restored(meta.iterate as unknown as Position);
+    // Masks decide what the trainer builds and how it names it: those it began with are put on before it is made, those that callbacks made since are put on by it.
+    const masked = new Set(this.#position.masked);
+    const first = [...own].filter(([name]) => !name.startsWith(MASK) || masked.has(name));
+    loadModelTensors(this.#model, meta.trainer ? new Map(first) : tensors);
     this.#kept = new Map([...tensors].filter(([name]) => name.startsWith('kept/')));
     if (meta.trainer) {
-      const own = new Map(
-        [...tensors].flatMap(([name, tensor]) =>
-          name.startsWith('round/') ? [[name.slice(6), tensor] as const] : [],
-        ),
-      );
-      this.#inner = concatBytes(
-        serializeCheckpoint({ tensors: own, meta: meta.trainer as Checkpoint['meta'] }),
-      );
-      // Masks decide what the trainer builds: they are put on before it is made.
-      loadModelTensors(this.#model, own);
-    } else loadModelTensors(this.#model, tensors);
+      const trainer = meta.trainer as Checkpoint['meta'];
+      this.#inner = concatBytes(serializeCheckpoint({ tensors: own, meta: trainer }));
+    }
+    const states = (meta.callbacks ?? {}) as Readonly<Record<string, Json>>;
+    for (const callback of this.#options.finetune.callbacks ?? []) {
+      const state = states[callback.name];
+      if (state !== undefined) callback.loadStateDict?.(state);
+    }
   }
+}
+
+/** Does a trainer's checkpoint stand at the end of its run? */
+function isOver({ meta }: Checkpoint, { epochs, earlyStopping }: FinetuneOptions): boolean {
+  const { epoch, stale } = meta.run as { readonly epoch: number; readonly stale: number };
+  return epoch >= epochs || (earlyStopping ? stale >= earlyStopping.patience : false);
+}
+
+/** A position with what JSON cannot hold: scores that are not finite come back as NaN. */
+function restored(position: Position): Position {
+  const scores = (found: Readonly<Record<string, number | null>>): Record<string, number> =>
+    Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value ?? Number.NaN]));
+  return {
+    ...position,
+    dense: scores(position.dense),
+    before: position.before && scores(position.before),
+    rounds: position.rounds.map((round) => ({
+      ...round,
+      before: scores(round.before),
+      after: scores(round.after),
+    })),
+  };
 }
