@@ -48,12 +48,14 @@ const fusedMatMul: GradRule = (ctx) => {
   const [transA, transB] = [node.int('transA', 0) !== 0, node.int('transB', 0) !== 0];
   const scaled = make.mul(grad, node.float('alpha', 1));
   const [a, b] = [ctx.input(0), ctx.input(1)];
+  if (ctx.shape(a).length < 2 || ctx.shape(b).length < 2)
+    throw ctx.unsupported('a vector has no gradient rule here; reshape it to a matrix');
   const turned = (value: Value, turn: boolean): Value => (turn ? make.transposeMatrix(value) : value);
-  const toA = make.matmul(scaled, turned(b, !transB));
-  const toB = make.matmul(turned(a, !transA), scaled);
+  const toA = (): Value => make.matmul(scaled, turned(b, !transB));
+  const toB = (): Value => make.matmul(turned(a, !transA), scaled);
   return [
-    ctx.needs(0) ? make.sumLike(turned(toA, transA), a) : null,
-    ctx.needs(1) ? make.sumLike(turned(toB, transB), b) : null,
+    ctx.needs(0) ? make.sumLike(turned(toA(), transA), a) : null,
+    ctx.needs(1) ? make.sumLike(turned(toB(), transB), b) : null,
   ];
 };
 

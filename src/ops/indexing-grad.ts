@@ -1,5 +1,6 @@
-import { sizeOf } from '../core/tensor.ts';
+import { sizeOf, stridesOf, Tensor } from '../core/tensor.ts';
 import { attr, type Value } from '../ir/index.ts';
+import { backAlong } from './back-along.ts';
 import type { Expressions } from './expressions.ts';
 import { type GradContext, type GradRule, type Unsupported, unsupported } from './operator.ts';
 
@@ -8,20 +9,10 @@ const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + ran
 const zeros = (make: Expressions, shape: readonly number[], like: Value): Value =>
   make.full(0, make.dtype(like), shape);
 
-/** The permutation that brings `axis` to the front, and the one back. */
-function toFront(axis: number, rank: number): { there: number[]; back: number[] } {
-  const others = Array.from({ length: rank }, (_, index) => index).filter((index) => index !== axis);
-  const there = [axis, ...others];
-  const back = new Array<number>(rank);
-  there.forEach((from, index) => {
-    back[from] = index;
-  });
-  return { there, back };
-}
-
 /**
  * Adds slices of a gradient up where an index says, along an axis: what `Gather` undone is. `indices` is a vector, the gradient has as many slices on that axis. Indices that
- * come twice add up.
+ * come twice add up. ScatterND would be faster, but onnxruntime's CPU build adds from several threads at once there and loses what falls on one place
+ * (https://github.com/microsoft/onnxruntime/issues/18048).
  */
 function addAlong(
   make: Expressions,
@@ -30,16 +21,13 @@ function addAlong(
   axis: number,
   shape: readonly number[],
 ): Value {
-  const { there, back } = toFront(axis, shape.length);
-  const rows = make.transpose(grad, there);
-  const count = make.shape(grad)[axis]!;
-  const front = there.map((from) => shape[from]!);
-  const sum = make.op(
-    'ScatterND',
-    [zeros(make, front, grad), make.reshape(make.cast(indices, 'int64'), [count, 1]), rows],
-    { reduction: attr.string('add') },
-  );
-  return make.transpose(sum, back);
+  const sizes = make.shape(grad);
+  const column = sizes.map((size, own) => (own === axis ? size : 1));
+  const places = make.expand(make.reshape(indices, column), sizes);
+  return make.op('ScatterElements', [zeros(make, shape, grad), places, grad], {
+    axis: attr.int(axis),
+    reduction: attr.string('add'),
+  });
 }
 
 const gatherGrad: GradRule = (ctx) => {
@@ -48,6 +36,19 @@ const gatherGrad: GradRule = (ctx) => {
   const axis = fromFront(node.int('axis', 0), sizes.length);
   const count = sizeOf(ctx.shape(ctx.input(1)));
   const slices = make.reshape(grad, [...sizes.slice(0, axis), count, ...sizes.slice(axis + 1)]);
+  const known = ctx.numbers(1);
+  if (known?.length === 1) {
+    // One slice, such as the class token: zeros around it.
+    const place = fromFront(known[0]!, sizes[axis]!);
+    const begin = sizes.map((_, own) => (own === axis ? place : 0));
+    return [
+      make.pad(
+        slices,
+        begin,
+        sizes.map((size, own) => (own === axis ? size - 1 - place : 0)),
+      ),
+    ];
+  }
   return [addAlong(make, slices, make.reshape(ctx.input(1), [count]), axis, sizes)];
 };
 
@@ -61,14 +62,27 @@ const gatherElementsGrad: GradRule = (ctx) => {
   ];
 };
 
+/** Index tuples become row numbers of the data seen as a matrix, one row a slice. */
 const gatherNDGrad: GradRule = (ctx) => {
   const { make, grad, node } = ctx;
-  if (node.int('batch_dims', 0) !== 0) throw ctx.unsupported('batch_dims above 0 have no gradient rule');
-  return [
-    make.op('ScatterND', [zeros(make, ctx.shape(ctx.input(0)), grad), ctx.input(1), grad], {
-      reduction: attr.string('add'),
-    }),
-  ];
+  const sizes = ctx.shape(ctx.input(0));
+  const indices = ctx.shape(ctx.input(1));
+  const batch = node.int('batch_dims', 0);
+  const depth = indices.at(-1)!;
+  const batches = sizeOf(sizes.slice(0, batch));
+  const named = sizes.slice(batch, batch + depth);
+  const slice = sizeOf(sizes.slice(batch + depth));
+  const count = sizeOf(indices.slice(0, -1));
+  const tuples = make.reshape(make.cast(ctx.input(1), 'int64'), [batches, count / batches, depth]);
+  const counted = make.where(make.less(tuples, 0), make.add(tuples, make.ints(named)), tuples);
+  const rows = make.reduceSum(make.mul(counted, make.ints(stridesOf(named))), [2]);
+  const firsts = Array.from({ length: batches }, (_, index) => index * sizeOf(named));
+  const places = make.add(rows, make.reshape(make.ints(firsts), [batches, 1, 1]));
+  const sum = addAlong(make, make.reshape(grad, [count, slice]), make.reshape(places, [count]), 0, [
+    batches * sizeOf(named),
+    slice,
+  ]);
+  return [make.reshape(sum, sizes)];
 };
 
 /** Written places have no gradient to the data but where they add; what is written has that of its place. */
@@ -159,20 +173,28 @@ const padGrad: GradRule = (ctx) => {
     end[fromFront(axis, sizes.length)] = pads[index + axes.length]!;
   });
   if (mode === 'constant') {
-    return [
-      make.pad(
-        ctx.grad,
-        begin.map((size) => -size),
-        end.map((size) => -size),
-      ),
-    ];
+    const inside = make.pad(
+      ctx.grad,
+      begin.map((size) => -size),
+      end.map((size) => -size),
+    );
+    // The value put around has what the input does not.
+    const toValue = (value: Value): Value =>
+      make.reshape(
+        make.sub(make.reduceSum(ctx.grad, undefined, false), make.reduceSum(inside, undefined, false)),
+        ctx.shape(value),
+      );
+    return [inside, null, ctx.needs(2) ? toValue(ctx.input(2)) : null];
   }
   let gradient = ctx.grad;
   sizes.forEach((size, axis) => {
     if (begin[axis] === 0 && end[axis] === 0) return;
-    const shape = make.shape(gradient).map((dim, own) => (own === axis ? size : dim));
-    const indices = make.ints(shown(mode, size, begin[axis]!, end[axis]!));
-    gradient = addAlong(make, gradient, indices, axis, shape);
+    const places = shown(mode, size, begin[axis]!, end[axis]!);
+    const matrix = new Float32Array(places.length * size);
+    places.forEach((place, row) => {
+      matrix[row * size + place] = 1;
+    });
+    gradient = backAlong(make, gradient, axis, new Tensor('float32', [places.length, size], matrix));
   });
   return [gradient];
 };

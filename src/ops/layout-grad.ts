@@ -32,6 +32,17 @@ const concatGrad: GradRule = (ctx) => {
 const splitGrad: GradRule = (ctx) => {
   const { make, node } = ctx;
   const axis = fromFront(node.int('axis', 0), ctx.shape(ctx.input(0)).length);
+  const flowing = ctx.gradOutputs.flatMap((gradient, index) => (gradient ? [{ gradient, index }] : []));
+  const [only, another] = flowing;
+  const leading = node.outputs.slice(0, only?.index);
+  if (only && !another && leading.every((output) => output !== null)) {
+    // One part alone: zeros around it, which need not be stored.
+    const sizes = ctx.shape(ctx.input(0));
+    const first = leading.reduce((sum, output) => sum + (output ? ctx.shape(output)[axis]! : 0), 0);
+    const last = sizes[axis]! - first - ctx.shape(only.gradient)[axis]!;
+    const around = (count: number): number[] => sizes.map((_, own) => (own === axis ? count : 0));
+    return [make.pad(only.gradient, around(first), around(last))];
+  }
   const dtype = make.dtype(ctx.input(0));
   const parts = node.outputs.map((output, index) => {
     const gradient = ctx.gradOutputs[index];

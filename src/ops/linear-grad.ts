@@ -91,12 +91,18 @@ const einsumGrad: GradRule = (ctx) => {
       own === index ? [] : [{ letters: other, value: ctx.input(own) }],
     );
     const known = new Set([output, ...others.map((other) => other.letters)].join(''));
-    // Axes that the input alone has were summed over: their gradient is the same everywhere.
     const reached = [...letters].filter((letter) => known.has(letter)).join('');
     const product = einsum(make, [{ letters: output, value: grad }, ...others], reached);
     const sizes = ctx.shape(node.input(index));
-    const kept = [...letters].map((letter, axis) => (known.has(letter) ? sizes[axis]! : 1));
-    return make.expand(make.reshape(product, kept), sizes);
+    // An axis of size 1 was spread over that of another input.
+    const sum = make.sumTo(
+      product,
+      make.shape(product).map((size, axis) => (sizes[letters.indexOf(reached[axis]!)] === 1 ? 1 : size)),
+    );
+    // Axes that the input alone has were summed over: their gradient is the same everywhere.
+    const summed = make.shape(sum);
+    const kept = [...letters].map((letter) => (known.has(letter) ? summed[reached.indexOf(letter)]! : 1));
+    return make.expand(make.reshape(sum, kept), sizes);
   });
 };
 

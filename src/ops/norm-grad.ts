@@ -18,6 +18,12 @@ function normalized(make: Expressions, x: Value, axes: readonly number[], epsilo
   return { normal: make.mul(centred, inverse), inverse };
 }
 
+/** Normalized by mean and `1 / deviation` that are computed already: two passes. */
+const stated = (make: Expressions, x: Value, mean: Value, inverse: Value): Normalized => ({
+  normal: make.mul(make.sub(x, mean), inverse),
+  inverse,
+});
+
 /** `(g - mean(g) - n mean(g n)) / deviation`, with g the gradient of the normalized values n. */
 function throughNormalization(
   make: Expressions,
@@ -38,8 +44,16 @@ const axesFrom = (axis: number, rank: number): number[] =>
 const layerNormGrad: GradRule = (ctx) => {
   const { make, grad, node } = ctx;
   const [x, scale] = [ctx.input(0), ctx.input(1)];
+  if (ctx.gradOutputs[1] || ctx.gradOutputs[2])
+    throw ctx.unsupported(
+      'its outputs Mean and InvStdDev have no gradient rule; compute them with ReduceMean',
+    );
   const axes = axesFrom(node.int('axis', -1), ctx.shape(x).length);
-  const found = normalized(make, x, axes, node.float('epsilon', 1e-5));
+  // The node's own statistics, where they are as precise as its input.
+  const found =
+    make.dtype(x) === 'float32' && (ctx.needs(0) || ctx.needs(1)) && node.int('stash_type', 1) === 1
+      ? stated(make, x, ctx.output(1), ctx.output(2))
+      : normalized(make, x, axes, node.float('epsilon', 1e-5));
   return [
     ctx.needs(0) ? throughNormalization(make, make.mul(grad, scale), found, axes) : null,
     ctx.needs(1) ? make.sumLike(make.mul(grad, found.normal), scale) : null,

@@ -1,5 +1,6 @@
 import { Tensor } from '../core/tensor.ts';
 import type { Value } from '../ir/index.ts';
+import { backAlong } from './back-along.ts';
 import type { Expressions } from './expressions.ts';
 import type { GradContext, GradRule, Unsupported } from './operator.ts';
 import { unsupported } from './operator.ts';
@@ -17,22 +18,29 @@ interface AxisResize {
   readonly excludeOutside: boolean;
 }
 
-/** Place in the input of element `index` of the output. Source: ONNX, Resize, coordinate_transformation_mode. */
+/**
+ * Place in the input of element `index` of the output, in steps of single precision, as the engine takes them: they decide ties. Source: ONNX, Resize,
+ * coordinate_transformation_mode.
+ */
 function placeOf(index: number, { from, to, scale, coordinates }: AxisResize): number {
+  const single = Math.fround;
+  const middle = single(single(index + 0.5) / scale);
   switch (coordinates) {
     case 'asymmetric':
-      return index / scale;
+      return single(index / scale);
     case 'align_corners':
-      return to === 1 ? 0 : (index * (from - 1)) / (to - 1);
+      return to === 1 ? 0 : single((index * (from - 1)) / (to - 1));
     case 'pytorch_half_pixel':
-      return to > 1 ? (index + 0.5) / scale - 0.5 : 0;
+      return to > 1 ? single(middle - 0.5) : 0;
+    case 'tf_half_pixel_for_nn':
+      return middle;
     case 'half_pixel_symmetric': {
-      const adjustment = to / (scale * from);
-      const center = from / 2;
-      return center * (1 - adjustment) + (index + 0.5) / scale - 0.5;
+      const adjustment = single(to / single(scale * from));
+      const offset = single((from / 2) * single(1 - adjustment));
+      return single(single(offset + middle) - 0.5);
     }
     default:
-      return (index + 0.5) / scale - 0.5;
+      return single(middle - 0.5);
   }
 }
 
@@ -61,8 +69,7 @@ function matrixOf(axis: AxisResize): Float32Array {
     const place = placeOf(row, axis);
     const floor = Math.floor(place);
     if (mode === 'nearest') {
-      // Single precision, as the engine computes it, decides ties.
-      add(row, ROUND[axis.nearest]!(Math.fround(place)), 1);
+      add(row, ROUND[axis.nearest]!(place), 1);
     } else if (mode === 'linear') {
       const inside = Math.min(Math.max(place, 0), from - 1);
       const left = Math.floor(inside);
@@ -97,18 +104,18 @@ function along(make: Expressions, grad: Value, axis: number, resize: AxisResize)
     const split = [...sizes.slice(0, axis), resize.from, repeats, ...sizes.slice(axis + 1)];
     return make.reduceSum(make.reshape(grad, split), [axis + 1], false);
   }
-  const weights = make.cast(
-    make.constant(new Tensor('float32', [resize.to, resize.from], matrix)),
-    make.dtype(grad),
-  );
-  const rank = sizes.length;
-  const order = [...sizes.keys()].filter((own) => own !== axis);
-  const there = [...order, axis];
-  const back = new Array<number>(rank);
-  there.forEach((own, index) => {
-    back[own] = index;
-  });
-  return make.transpose(make.matmul(make.transpose(grad, there), weights), back);
+  return backAlong(make, grad, axis, new Tensor('float32', [resize.to, resize.from], matrix));
+}
+
+/** The one scale of all axes that a policy of keeping the aspect ratio chooses; undefined where sizes are as they are stated. */
+function commonScale(ctx: GradContext, axes: readonly number[]): number | undefined {
+  const policy = ctx.node.string('keep_aspect_ratio_policy', 'stretch');
+  if (policy === 'stretch') return undefined;
+  const wanted = ctx.numbers(3);
+  if (!wanted) throw ctx.unsupported('sizes must be constants where the aspect ratio is kept');
+  const sizes = ctx.shape(ctx.input(0));
+  const ratios = axes.map((axis, index) => Math.fround(wanted[index]! / sizes[axis]!));
+  return policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
 }
 
 const resizeGrad: GradRule = (ctx: GradContext) => {
@@ -127,10 +134,11 @@ const resizeGrad: GradRule = (ctx: GradContext) => {
   const scales = node.inputs[2] && ctx.shape(node.inputs[2])[0] !== 0 ? ctx.numbers(2) : undefined;
   if (node.inputs[2] && ctx.shape(node.inputs[2])[0] !== 0 && !scales)
     throw ctx.unsupported('scales must be constants');
+  const common = scales ? undefined : commonScale(ctx, axes);
   let gradient = ctx.grad;
   axes.forEach((axis, index) => {
     const [from, to] = [sizes[axis]!, resized[axis]!];
-    const scale = scales?.[index] ?? to / from;
+    const scale = scales?.[index] ?? common ?? Math.fround(to / from);
     if (from === to && scale === 1) return;
     gradient = along(make, gradient, axis, {
       from,
