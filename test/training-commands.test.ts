@@ -240,6 +240,16 @@ describe('secateur finetune', () => {
     expect(zerosOf('regrown.onnx')).toBeLessThan(zerosOf('pruned.onnx') / 2);
   });
 
+  it('checks a file whose batch is built in on batches of that size', async () => {
+    expect((await typed('convert lenet5 --shape 4,1,32,32 -o FOLDER/fixed.onnx')).code).toBe(0);
+    const { verification, data } = await json(
+      'finetune FOLDER/fixed.onnx --data DATA --threads 1 --batch-size 4 --limit 42 -o FOLDER/fixed-tuned.onnx --epochs 1',
+    );
+    expect(data.train.samples).toBe(42);
+    expect(verification.samples).toBe(16);
+    expect(verification.maxDifference).toBeLessThan(1e-4);
+  });
+
   it('learns from a teacher', async () => {
     const { settings, after } = await json(
       `finetune FOLDER/pruned.onnx ${COMMON} -o FOLDER/student.onnx --epochs 2 --teacher FOLDER/dense.onnx --alpha 0.5`,

@@ -1,8 +1,8 @@
 import { EngineError } from '../core/errors.ts';
-import { Generator } from '../core/random.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { Dataset } from '../data/index.ts';
+import { DataLoader, type Dataset } from '../data/index.ts';
 import { serializeOnnx } from '../io/index.ts';
+import type { Graph } from '../ir/index.ts';
 import { type AnyModule, fromGraph, run } from '../nn/index.ts';
 import { nodeCompressors, readModel, writeModel } from '../node/index.ts';
 import { differenceOf, fileSizes, profile, sparsityReport } from '../profile/index.ts';
@@ -80,7 +80,7 @@ export async function writeVerified(
   module.eval();
   uninterrupted(() => writeModel(opened.graph(), output, { force: options.force ?? false }));
   const part = data.test ?? data.validation;
-  const { samples, maxDifference } = await compareFile(output, module, part.dataset, options.threads);
+  const { samples, maxDifference } = await compareFile(output, opened, part.dataset, options.threads);
   if (!(maxDifference <= TOLERANCE)) {
     throw new EngineError(
       `${output} was written, but its outputs differ from the trained model's by ${maxDifference}; please report it`,
@@ -92,30 +92,35 @@ export async function writeVerified(
   return { samples, maxDifference, metrics: found, on: part.text, parameters, zeros };
 }
 
+/** The batch that a graph has built in; null where it takes any. */
+function builtInBatch(graph: Graph): number | null {
+  const type = graph.feeds[0]?.type;
+  const batch = type?.kind === 'tensor' ? type.shape?.[0] : null;
+  return typeof batch === 'number' ? batch : null;
+}
+
+/** Runs file and model on the first samples. None are run where the file wants more at once than there are. */
 async function compareFile(
   path: string,
-  module: AnyModule,
+  { module, graph }: OpenedModel,
   dataset: Dataset,
   threads: number | undefined,
 ): Promise<{ readonly samples: number; readonly maxDifference: number }> {
+  const batchSize = builtInBatch(graph()) ?? Math.min(COMPARED, dataset.length);
   const session = await createSession(path, threads === undefined ? {} : { threads });
-  const [input] = session.inputs;
-  const count = Math.min(COMPARED, dataset.length);
-  let largest = 0;
+  let [samples, largest] = [0, 0];
   try {
-    for (let index = 0; index < count; index++) {
-      // One at a time: a file may have its batch built in.
-      const sample = await dataset.get(index, new Generator(index));
-      const batch = sample.input.reshape([1, ...sample.input.shape]);
-      const results = await session.run({ [input!.name]: batch });
-      const own = await run(module, batch);
-      const other = results.get(session.outputs[0]!)!;
-      largest = Math.max(largest, gap(first(own), other));
+    for await (const { input } of new DataLoader(dataset, { batchSize, dropLast: true, prefetch: 0 })) {
+      const results = await session.run({ [session.inputs[0]!.name]: input });
+      const own = first(await run(module, input));
+      largest = Math.max(largest, gap(own, results.get(session.outputs[0]!)!));
+      samples += batchSize;
+      if (samples >= COMPARED) break;
     }
   } finally {
     await session.dispose();
   }
-  return { samples: count, maxDifference: largest };
+  return { samples, maxDifference: largest };
 }
 
 const first = (output: Tensor | readonly Tensor[]): Tensor =>
