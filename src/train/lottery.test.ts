@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../core/tensor.ts';
 import { DataLoader } from '../data/index.ts';
-import { MemoryCheckpoint } from './checkpoint.ts';
+import { type AnyModule, manualSeed } from '../nn/index.ts';
+import { MemoryCheckpoint, modelTensors, serializeCheckpoint } from './checkpoint.ts';
 import { type LotteryOptions, lottery, spreadOf } from './lottery.ts';
 import { SGD } from './optimizers/index.ts';
 import { blobs, SmallNet } from './testdata/blobs.ts';
+import { Trainer } from './trainer.ts';
 
 const options = (more: Partial<LotteryOptions> = {}): LotteryOptions => ({
   model: () => new SmallNet(),
@@ -44,6 +47,123 @@ describe('lottery', () => {
     expect(byEpoch.trainings).toEqual(later.trainings);
   });
 
+  it('masks the smallest weights, and compares masks and weights as it says', async () => {
+    const models: SmallNet[] = [];
+    const starts: ReadonlyMap<string, Tensor>[] = [];
+    await lottery(
+      options({
+        seeds: [3],
+        optimizer: (model) => {
+          models.push(model as SmallNet);
+          starts.push(modelTensors(model));
+          return new SGD(model.parameters(), { lr: 0.05, momentum: 0.9 });
+        },
+      }),
+    );
+    const [init, random, other, ticket, , other2, ticket2] = starts;
+    const of = (tensors: ReadonlyMap<string, Tensor>, name: string): number[] =>
+      tensors.get(`model/${name}`)!.toNumbers();
+    for (const [name, sizes] of [
+      ['conv.weight', [18, 27]],
+      // The output layer loses at half the rate.
+      ['fc.weight', [27, 47]],
+    ] as const) {
+      const first = of(init!, `parameter/${name}`);
+      expect(of(ticket!, `parameter/${name}`)).toEqual(first);
+      expect(of(ticket2!, `parameter/${name}`)).toEqual(first);
+      expect(of(random!, `parameter/${name}`)).toEqual(first);
+      expect(of(other!, `parameter/${name}`)).not.toEqual(first);
+      expect(of(other2!, `parameter/${name}`)).not.toEqual(of(other!, `parameter/${name}`));
+      const masks = [ticket!, ticket2!].map((tensors) => of(tensors, `mask/${name}`));
+      const zeros = (mask: readonly number[]): number => mask.filter((keep) => keep === 0).length;
+      expect(masks.map(zeros)).toEqual(sizes);
+      expect(of(other!, `mask/${name}`)).toEqual(masks[0]);
+      expect(of(random!, `mask/${name}`)).not.toEqual(masks[0]);
+      expect(zeros(of(random!, `mask/${name}`))).toBe(sizes[0]);
+      // What is pruned stays pruned.
+      expect(masks[1]!.every((keep, index) => keep <= masks[0]![index]!)).toBe(true);
+      // Those that went were the smallest of the trained network.
+      const [layer] = name.split('.') as ['conv' | 'fc'];
+      const trained = models[0]![layer].weight.orig.toNumbers().map(Math.abs);
+      const least = Math.min(...trained.filter((_, index) => masks[0]![index] === 1));
+      expect(Math.max(...trained.filter((_, index) => masks[0]![index] === 0))).toBeLessThanOrEqual(least);
+    }
+  });
+
+  it('rewinds to what the dense network was at that step', async () => {
+    const starts: ReadonlyMap<string, Tensor>[] = [];
+    const optimizer = (model: AnyModule): SGD => {
+      starts.push(modelTensors(model));
+      return new SGD(model.parameters(), { lr: 0.05, momentum: 0.9 });
+    };
+    // In an order that does not depend on seeds.
+    const train = new DataLoader(blobs(32), { batchSize: 16 });
+    const data = { train, validation: train };
+    await lottery(options({ data, seeds: [4], rounds: 1, controls: [], rewindTo: { epoch: 1 }, optimizer }));
+    manualSeed(4);
+    const model = new SmallNet();
+    const trainer = new Trainer(model, { optimizer: optimizer(model), seed: 4, threads: 1 });
+    await trainer.fit(train, { epochs: 1 });
+    await trainer.dispose();
+    const wanted = modelTensors(model);
+    expect(starts).toHaveLength(3);
+    for (const [name, tensor] of wanted)
+      expect(starts[1]!.get(name)!.toNumbers()).toEqual(tensor.toNumbers());
+    expect([...starts[1]!.keys()].filter((name) => name.includes('/mask/'))).toHaveLength(2);
+  });
+
+  it('takes the smallest loss for the best', async () => {
+    const { trainings, metric } = await lottery(
+      options({ seeds: [1], rounds: 1, controls: [], epochs: 3, metric: 'loss' }),
+    );
+    expect(metric).toBe('loss');
+    for (const { best, bestEpoch, final } of trainings) {
+      expect(best).toBeLessThanOrEqual(final);
+      expect(bestEpoch).toBeGreaterThanOrEqual(1);
+    }
+    // It learns, so that the last epoch is better than the first.
+    expect(trainings[0]!.bestEpoch).toBeGreaterThan(1);
+  });
+
+  it('adds seeds to what was done, in any order, and gives those asked for', async () => {
+    const expected = await lottery(options({ seeds: [2, 1, 3] }));
+    const checkpoint = new MemoryCheckpoint();
+    const controller = new AbortController();
+    // Stops in the midst of seed 1, and goes on with another.
+    const stopped = lottery(
+      options({
+        seeds: [1],
+        checkpoint,
+        signal: controller.signal,
+        onTraining: (_, done) => done === 4 && controller.abort(new Error('stopped')),
+      }),
+    );
+    await expect(stopped).rejects.toThrow('stopped');
+    const first = await lottery(options({ seeds: [2], checkpoint }));
+    expect(first.trainings.every(({ seed }) => seed === 2)).toBe(true);
+    expect(first.rounds[0]!.final.ticket!.count).toBe(1);
+    const counts: number[] = [];
+    const all = await lottery(
+      options({ seeds: [2, 1, 3], checkpoint, onTraining: (_, done) => counts.push(done) }),
+    );
+    expect(all).toEqual(expected);
+    // Those of seed 2 are not repeated; masks of seed 1 were lost.
+    expect(counts).toEqual(Array.from({ length: 14 }, (_, index) => 8 + index));
+  });
+
+  it('refuses checkpoints of other experiments', async () => {
+    const checkpoint = new MemoryCheckpoint();
+    await lottery(options({ seeds: [1], rounds: 1, epochs: 1, controls: [], checkpoint }));
+    await expect(
+      lottery(options({ seeds: [1], rounds: 2, epochs: 1, controls: [], checkpoint })),
+    ).rejects.toThrow('the checkpoint was written with rounds 1, this run has 2; use another checkpoint');
+    const other = new MemoryCheckpoint();
+    await other.write(serializeCheckpoint({ tensors: new Map(), meta: { iterate: {} } }));
+    await expect(lottery(options({ checkpoint: other }))).rejects.toThrow(
+      'the checkpoint is none of a lottery; use another file',
+    );
+  });
+
   it('repeats no training that was done before a stop', async () => {
     const expected = await lottery(options());
     const checkpoint = new MemoryCheckpoint();
@@ -77,6 +197,19 @@ describe('lottery', () => {
     );
     await expect(lottery(options({ rate: 1 }))).rejects.toThrow(
       'rate expects a share between 0 and 1, got 1',
+    );
+    await expect(lottery(options({ outputRate: 1 }))).rejects.toThrow(
+      'outputRate expects a share in [0, 1), got 1',
+    );
+    await expect(lottery(options({ seeds: [0.5] }))).rejects.toThrow('seeds expects whole numbers, got 0.5');
+    await expect(lottery(options({ rewindTo: { step: 5 } }))).rejects.toThrow(
+      "rewindTo expects 'init' or a step of the training, at most 4, got 5",
+    );
+    await expect(lottery(options({ rewindTo: { epoch: -1 } }))).rejects.toThrow(
+      "rewindTo expects 'init' or an epoch of the training, at most 2, got -1",
+    );
+    await expect(lottery(options({ metric: 'recall' }))).rejects.toThrow(
+      "nothing is called 'recall'; expected one of loss, accuracy",
     );
   });
 

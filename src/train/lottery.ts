@@ -37,7 +37,7 @@ export interface LotteryOptions extends SelectOptions {
   readonly rounds: number;
   /** Share of what remains that each round prunes; 0.2 by default. */
   readonly rate?: number;
-  /** Share of what remains that the last layer loses; half the rate by default, as in the paper. With `scope: 'layer'`. */
+  /** Share of what remains that the last layer loses in a round, in [0, 1); half the rate by default, as in the paper. With `scope: 'layer'`. */
   readonly outputRate?: number;
   /** Prune each layer by its rate (`layer`, the default, as the paper does for small networks) or rank all layers together. */
   readonly scope?: 'layer' | 'global';
@@ -45,15 +45,18 @@ export interface LotteryOptions extends SelectOptions {
   readonly optimizer: (model: AnyModule) => Optimizer;
   /** A schedule for a training of so many steps, moved on after each. */
   readonly scheduler?: (optimizer: Optimizer, steps: number) => Scheduler;
-  /** Where tickets go back to: their initial weights (`init`, the default), or what they were after a step or an epoch of the dense training (Frankle et al. 2020). */
+  /**
+   * Where tickets go back to: their initial weights (`init`, the default), or what they were after a step or an epoch of the dense training (Frankle et al. 2020). From there each is trained for all epochs, with the schedule
+   * from its beginning.
+   */
   readonly rewindTo?: 'init' | { readonly step: number } | { readonly epoch: number };
   /** What tickets are compared with; both by default. */
   readonly controls?: readonly Exclude<LotteryNetwork, 'ticket'>[];
   /** Further options of every training. */
   readonly trainer?: Pick<TrainerOptions, 'loss' | 'metrics' | 'clipGradNorm' | 'regularizers' | 'threads'>;
-  /** The metric that counts; `accuracy` by default. */
+  /** The metric that counts, or `loss`, of which less is better; `accuracy` by default. */
   readonly metric?: string;
-  /** Trainings that are done are kept here and not repeated. */
+  /** Trainings that are done are kept here and not repeated. Seeds may be added later; other settings must stay. */
   readonly checkpoint?: CheckpointStore | null;
   readonly signal?: AbortSignal;
   readonly onTraining?: (result: LotteryTraining, done: number, total: number) => void;
@@ -83,7 +86,7 @@ export interface LotteryTraining {
   readonly remaining: number;
   /** The metric after the last epoch. */
   readonly final: number;
-  /** Its best over the epochs, and the epoch of it, counted from 1: the paper's early stopping. */
+  /** Its best over the epochs, and the first epoch that had it, counted from 1: how soon the network has learned. The paper takes the step of the smallest validation loss, which `metric: 'loss'` gives by the epoch. */
   readonly best: number;
   readonly bestEpoch: number;
 }
@@ -124,17 +127,21 @@ export function spreadOf(values: readonly number[]): Spread {
  * The lottery-ticket experiment (Frankle & Carbin 2019): train, prune the smallest weights, put those that remain back to where they were, and train again, round after round. Each ticket is compared with
  * its mask over other initial weights, and with a mask of the same sparsity in each layer drawn at random. A training is a function of seed, round and network.
  *
- * Throws ArgumentError for options that cannot be, and what training throws; trainings that were done are in the checkpoint.
+ * Throws ArgumentError for options that cannot be and for a checkpoint of another experiment, and what training throws; trainings that were done are in the checkpoint.
  */
 export async function lottery(options: LotteryOptions): Promise<Lottery> {
   checkOptions(options);
   const game = new Game(options);
   await game.resume();
   for (const seed of options.seeds) await game.play(seed);
-  return { metric: game.metric, trainings: game.done, rounds: summary(game.done) };
+  const trainings = game.results;
+  return { metric: game.metric, trainings, rounds: summary(trainings) };
 }
 
-function checkOptions({ seeds, rounds, rate = 0.2, epochs }: LotteryOptions): void {
+function checkOptions(options: LotteryOptions): void {
+  const { data, seeds, rounds, rate = 0.2, outputRate, epochs, rewindTo = 'init', metric } = options;
+  const odd = seeds.find((seed) => !Number.isSafeInteger(seed));
+  if (odd !== undefined) throw new ArgumentError(`lottery: seeds expects whole numbers, got ${odd}`);
   if (seeds.length === 0 || new Set(seeds).size !== seeds.length) {
     throw new ArgumentError(
       `lottery: seeds expects different numbers, at least one, got [${seeds.join(', ')}]`,
@@ -147,6 +154,41 @@ function checkOptions({ seeds, rounds, rate = 0.2, epochs }: LotteryOptions): vo
   }
   if (!(rate > 0 && rate < 1))
     throw new ArgumentError(`lottery: rate expects a share between 0 and 1, got ${rate}`);
+  if (outputRate !== undefined && !(outputRate >= 0 && outputRate < 1))
+    throw new ArgumentError(`lottery: outputRate expects a share in [0, 1), got ${outputRate}`);
+  if (rewindTo !== 'init') {
+    const [unit, at, most] =
+      'step' in rewindTo
+        ? ['a step', rewindTo.step, epochs * data.train.length]
+        : ['an epoch', rewindTo.epoch, epochs];
+    if (!Number.isInteger(at) || at < 0 || at > most) {
+      throw new ArgumentError(
+        `lottery: rewindTo expects 'init' or ${unit} of the training, at most ${most}, got ${at}`,
+      );
+    }
+  }
+  const { metrics = ['accuracy'] } = options.trainer ?? {};
+  const names = ['loss', ...(Array.isArray(metrics) ? metrics : Object.keys(metrics))];
+  if (!names.includes(metric ?? 'accuracy')) {
+    throw new ArgumentError(
+      `lottery: nothing is called '${metric ?? 'accuracy'}'; expected one of ${names.join(', ')}`,
+    );
+  }
+}
+
+/** All that a training follows from, beside its seed, and that can be written down. */
+function settingsOf(options: LotteryOptions): Record<string, Json> {
+  const { rounds, rate = 0.2, outputRate = rate / 2, scope = 'layer', epochs, rewindTo = 'init' } = options;
+  const { controls = ['reinit', 'random-mask'], metric = 'accuracy' } = options;
+  const back: Json = typeof rewindTo === 'string' ? rewindTo : { ...rewindTo };
+  return { rounds, rate, outputRate, scope, epochs, rewindTo: back, controls, metric };
+}
+
+/** Which epoch was best, from 0; the first of several. Scores that are no numbers are worse than any. */
+function bestOf(scores: readonly number[], metric: string): number {
+  const sign = metric === 'loss' ? -1 : 1;
+  const worth = scores.map((score) => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : sign * score));
+  return worth.indexOf(Math.max(...worth));
 }
 
 /** Tensors of a seed that later rounds need. */
@@ -158,7 +200,8 @@ interface SeedState {
 }
 
 class Game {
-  readonly done: LotteryTraining[] = [];
+  /** Trainings that are done, those of seeds that are asked for no more included. */
+  #done: LotteryTraining[] = [];
   readonly metric: string;
   readonly #options: LotteryOptions;
   readonly #networks: readonly LotteryNetwork[];
@@ -170,6 +213,11 @@ class Game {
     this.#networks = ['ticket', ...(options.controls ?? ['reinit', 'random-mask'])];
   }
 
+  /** Trainings that are done and asked for, by seed in the order given. */
+  get results(): LotteryTraining[] {
+    return this.#options.seeds.flatMap((seed) => this.#done.filter((each) => each.seed === seed));
+  }
+
   get total(): number {
     const { seeds, rounds } = this.#options;
     return seeds.length * (1 + rounds * this.#networks.length);
@@ -179,7 +227,22 @@ class Game {
     const bytes = await this.#options.checkpoint?.read();
     if (!bytes) return;
     const { tensors, meta } = parseCheckpoint(bytes);
-    this.done.push(...(meta.done as unknown as LotteryTraining[]));
+    if (!Array.isArray(meta.done))
+      throw new ArgumentError('lottery: the checkpoint is none of a lottery; use another file');
+    const was = (meta.options ?? {}) as Readonly<Record<string, Json>>;
+    for (const [name, value] of Object.entries(settingsOf(this.#options))) {
+      const [before, now] = [JSON.stringify(was[name] ?? null), JSON.stringify(value)];
+      if (before === now) continue;
+      throw new ArgumentError(
+        `lottery: the checkpoint was written with ${name} ${before}, this run has ${now}; use another checkpoint`,
+      );
+    }
+    // JSON has null for what is no number.
+    this.#done = (meta.done as unknown as LotteryTraining[]).map((each) => ({
+      ...each,
+      final: each.final ?? Number.NaN,
+      best: each.best ?? Number.NaN,
+    }));
     if (meta.seed === null || meta.seed === undefined) return;
     const rewind = new Map([...tensors].filter(([name]) => name.startsWith('rewind/')));
     const masks = [...tensors].filter(([name]) => name.startsWith('mask/')).map(([, tensor]) => tensor);
@@ -188,6 +251,8 @@ class Game {
 
   async play(seed: number): Promise<void> {
     const { rounds } = this.#options;
+    const own = this.#done.filter((each) => each.seed === seed);
+    if (own.length === 1 + rounds * this.#networks.length) return;
     const state = await this.#dense(seed);
     for (let round = 1; round <= rounds; round++) {
       // Controls first: the ticket's training leads to the masks of the next round.
@@ -207,9 +272,8 @@ class Game {
   /** The dense training of a seed: its weights on the way, and the first masks. */
   async #dense(seed: number): Promise<SeedState> {
     if (this.#seed?.seed === seed) return this.#seed.state;
-    if (this.#isDone(seed, 0, 'ticket') && this.#isDone(seed, this.#options.rounds, 'ticket')) {
-      return { rewind: new Map(), masks: null };
-    }
+    // Where another seed was begun since, this one's masks are lost: it begins anew, to the same results.
+    this.#done = this.#done.filter((each) => each.seed !== seed);
     const model = this.#fresh(seed);
     let rewind: ReadonlyMap<string, Tensor> = modelTensors(model, 'rewind/');
     await this.#train(model, seed, 0, 'ticket', (tensors) => {
@@ -307,7 +371,7 @@ class Game {
         ...(signal ? { signal } : {}),
         onProgress: ({ epoch, batch, batches }) =>
           this.#options.onProgress?.({
-            training: this.done.length + 1,
+            training: this.results.length + 1,
             trainings: this.total,
             seed,
             round,
@@ -319,25 +383,25 @@ class Game {
           }),
       });
       const scores = records.map(({ validation }) => validation?.[this.metric] ?? Number.NaN);
-      const best = Math.max(...scores);
+      const best = bestOf(scores, this.metric);
       const result: LotteryTraining = {
         seed,
         round,
         network,
         remaining: 1 - prunedShare(this.#weights(model)),
         final: scores.at(-1)!,
-        best,
-        bestEpoch: scores.indexOf(best) + 1,
+        best: scores[best]!,
+        bestEpoch: best + 1,
       };
-      this.done.push(result);
-      this.#options.onTraining?.(result, this.done.length, this.total);
+      this.#done.push(result);
+      this.#options.onTraining?.(result, this.results.length, this.total);
     } finally {
       await trainer.dispose();
     }
   }
 
   #isDone(seed: number, round: number, network: LotteryNetwork): boolean {
-    return this.done.some((each) => each.seed === seed && each.round === round && each.network === network);
+    return this.#done.some((each) => each.seed === seed && each.round === round && each.network === network);
   }
 
   async #save(seed: number, { rewind, masks }: SeedState): Promise<void> {
@@ -345,7 +409,7 @@ class Game {
     masks?.forEach((mask, index) => {
       tensors.set(`mask/${String(index).padStart(4, '0')}`, mask);
     });
-    const meta = { done: this.done as unknown as Json, seed };
+    const meta = { done: this.#done as unknown as Json, seed, options: settingsOf(this.#options) };
     await this.#options.checkpoint?.write(serializeCheckpoint({ tensors, meta }));
   }
 }

@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Tensor } from '../core/tensor.ts';
 import { DataLoader } from '../data/index.ts';
-import { l1Unstructured } from '../prune/index.ts';
+import type { AnyModule } from '../nn/index.ts';
+import { customFromMask, l1Unstructured, type PruningTarget, selectParameters } from '../prune/index.ts';
 import { SGD } from './optimizers/index.ts';
 import { amountsFrom, type Sensitivity, sensitivity } from './sensitivity.ts';
 import { blobs, smallNet, weightsOf } from './testdata/blobs.ts';
@@ -49,6 +52,78 @@ describe('sensitivity', () => {
     expect(weightsOf(model)).toEqual(before);
   });
 
+  it('counts what is pruned already, takes groups, and methods of your own', async () => {
+    const model = smallNet();
+    l1Unstructured(model.fc, 'weight', 0.5);
+    const before = weightsOf(model);
+    const known = { data, metric: 'loss', threads: 1 };
+    // Amounts come in rising order, each once.
+    const masked = await sensitivity(model, { ...known, include: 'fc', amounts: [0.75, 0.25, 0.5, 0.25] });
+    expect(masked.amounts).toEqual([0.25, 0.5, 0.75]);
+    const [below, same, more] = masked.rows[0]!.scores;
+    expect([below, same]).toEqual([masked.dense, masked.dense]);
+    expect(more).not.toBe(masked.dense);
+    const seen: number[] = [];
+    const method = {
+      name: 'first entries',
+      prune: (trial: AnyModule, amount: number): void => {
+        const [[module, name]] = selectParameters(trial) as [PruningTarget];
+        const { shape, size } = module.getParameter(name);
+        seen.push(size * amount);
+        const mask = Float32Array.from({ length: size }, (_, index) => (index < size * amount ? 0 : 1));
+        customFromMask(module, name, new Tensor('float32', shape, mask));
+      },
+    };
+    const own = await sensitivity(model, { ...known, include: 'conv', amounts: [0.5, 1], method });
+    expect(seen).toEqual([18, 36]);
+    const filters = await sensitivity(model, {
+      ...known,
+      include: 'conv',
+      amounts: [0.1, 0.25, 1],
+      granularity: { kind: 'filter' },
+    });
+    // A tenth of four filters is none.
+    expect(filters.rows[0]!.scores[0]).toBe(filters.dense);
+    expect(filters.rows[0]!.scores[1]).not.toBe(filters.dense);
+    expect(filters.rows[0]!.scores[2]).toBe(own.rows[0]!.scores[1]);
+    expect(weightsOf(model)).toEqual(before);
+  });
+
+  it('leaves the model as it was where judging or pruning fails', async () => {
+    const model = smallNet();
+    const before = weightsOf(model);
+    let judged = 0;
+    const failing = sensitivity(model, {
+      data,
+      threads: 1,
+      metrics: {
+        accuracy: () => {
+          // Two batches a time: the dense model, and half of the first amount.
+          if (++judged > 3) throw new Error('out of order');
+          return { sum: 1, count: 1 };
+        },
+      },
+    });
+    await expect(failing).rejects.toThrow('out of order');
+    expect(weightsOf(model)).toEqual(before);
+    const method = (): never => {
+      throw new Error('no idea');
+    };
+    await expect(sensitivity(model, { data, threads: 1, method })).rejects.toThrow('no idea');
+    expect(weightsOf(model)).toEqual(before);
+  });
+
+  it('tells several parameters of a module apart', async () => {
+    const found = await sensitivity(smallNet(), {
+      data,
+      threads: 1,
+      include: 'fc',
+      parameter: ['weight', 'bias'],
+      amounts: [0.5],
+    });
+    expect(found.rows.map(({ layer }) => layer)).toEqual(['fc.weight', 'fc.bias']);
+  });
+
   it('refuses amounts and metrics that cannot be', async () => {
     const model = smallNet();
     await expect(sensitivity(model, { data, amounts: [1.5], threads: 1 })).rejects.toThrow(
@@ -57,6 +132,12 @@ describe('sensitivity', () => {
     await expect(sensitivity(model, { data, metric: 'recall', threads: 1 })).rejects.toThrow(
       "nothing is called 'recall'",
     );
+    await expect(sensitivity(model, { data, amounts: [], threads: 1 })).rejects.toThrow(
+      'amounts expects shares in [0, 1], got none',
+    );
+    await expect(
+      sensitivity(model, { data, threads: 1, granularity: { kind: 'nm', n: 1, m: 4 } }),
+    ).rejects.toThrow('1:4 says by itself how much is pruned; use another granularity');
   });
 });
 
@@ -83,6 +164,45 @@ describe('amountsFrom', () => {
     const amounts = amountsFrom(table, { sparsity: 0.4 });
     expect((100 * amounts.a! + 300 * amounts.b!) / 400).toBeCloseTo(0.4, 6);
     expect(amounts.a).toBeGreaterThan(amounts.b!);
+  });
+
+  it('has that sparsity for any table', () => {
+    const score = fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }), fc.constantFrom(0.5, Number.NaN));
+    const rows = fc.array(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.tuple(score, score, score)), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(rows, fc.double({ min: 0, max: 1, noNaN: true }), (drawn, sparsity) => {
+        const found: Sensitivity = {
+          ...table,
+          rows: drawn.map(([size, scores], index) => ({ layer: `layer${index}`, size, scores })),
+        };
+        const amounts = amountsFrom(found, { sparsity });
+        const size = found.rows.reduce((sum, row) => sum + row.size, 0);
+        const pruned = found.rows.reduce((sum, row) => sum + row.size * amounts[row.layer]!, 0);
+        expect(pruned / size).toBeCloseTo(sparsity, 9);
+        for (const amount of Object.values(amounts)) {
+          expect(amount).toBeGreaterThanOrEqual(0);
+          expect(amount).toBeLessThanOrEqual(1 + 1e-12);
+        }
+      }),
+    );
+  });
+
+  it('takes a loss for a cost, and scores that are no numbers for too much', () => {
+    const loss: Sensitivity = {
+      metric: 'loss',
+      dense: 0.1,
+      amounts: [0.2, 0.4, 0.6],
+      rows: [
+        { layer: 'a', size: 10, scores: [0.1, 0.2, 0.4] },
+        { layer: 'b', size: 10, scores: [0.1, Number.NaN, 0.1] },
+      ],
+    };
+    const { a, b } = amountsFrom(loss, { maxDrop: 0.2 });
+    expect(a).toBeCloseTo(0.5, 12);
+    expect(b).toBe(0.2);
   });
 
   it('refuses numbers that cannot be', () => {

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../core/errors.ts';
+import { roundHalfEven } from '../core/numeric.ts';
 import type { DataLoader } from '../data/index.ts';
 import { type AnyModule, Module, Parameter, type Variable } from '../nn/index.ts';
 import {
@@ -9,7 +10,7 @@ import {
   type SelectOptions,
 } from '../prune/index.ts';
 import { type EvaluateOptions, Evaluator } from './evaluate.ts';
-import { type Prunable, prunables } from './prunable.ts';
+import { type Prunable, type PruneMethod, prunables, prunedOf } from './prunable.ts';
 
 /** How sensitivity is measured. */
 export interface SensitivityOptions
@@ -17,12 +18,14 @@ export interface SensitivityOptions
     Pick<EvaluateOptions, 'loss' | 'metrics' | 'threads'> {
   /** What the model is judged on. */
   readonly data: DataLoader;
-  /** Shares that are pruned of one layer at a time; 0.1, 0.2 … 0.9, 0.95 by default. */
+  /** Shares that are pruned of one layer at a time, what is pruned already included; 0.1, 0.2 … 0.9, 0.95 by default. In the table they rise. */
   readonly amounts?: readonly number[];
   /** Number that scores: a metric, `accuracy` by default, or `loss`. */
   readonly metric?: string;
   /** Groups that go as one; single weights by default. */
   readonly granularity?: Granularity | undefined;
+  /** What prunes in place of magnitude: it is called with a module that has nothing but the weight, and an amount. */
+  readonly method?: PruneMethod;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -50,14 +53,21 @@ const AMOUNTS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
 
 /**
  * Prunes each layer by itself, by magnitude and without fine-tuning, and judges the model each time (sensitivity analysis, Han et al. 2015). The model is afterwards what it was, also where
- * it was stopped or failed. Throws ArgumentError for amounts outside [0, 1] and a metric that is not measured, and as `Evaluator.evaluate`.
+ * it was stopped or failed. Throws ArgumentError for amounts outside [0, 1], a granularity that takes none and a metric that is not measured, and as `Evaluator.evaluate` and the method.
  */
 export async function sensitivity(model: AnyModule, options: SensitivityOptions): Promise<Sensitivity> {
-  const { data, amounts = AMOUNTS, metric = 'accuracy', granularity, signal } = options;
-  const wrong = amounts.find((amount) => !(amount >= 0 && amount <= 1));
-  if (wrong !== undefined || amounts.length === 0) {
+  const { data, metric = 'accuracy', granularity, method, signal } = options;
+  const given = options.amounts ?? AMOUNTS;
+  const wrong = given.find((amount) => !(amount >= 0 && amount <= 1));
+  if (wrong !== undefined || given.length === 0) {
     throw new ArgumentError(`sensitivity: amounts expects shares in [0, 1], got ${wrong ?? 'none'}`);
   }
+  if (granularity?.kind === 'nm') {
+    throw new ArgumentError(
+      `sensitivity: ${granularity.n}:${granularity.m} says by itself how much is pruned; use another granularity`,
+    );
+  }
+  const amounts = [...new Set(given)].sort((a, b) => a - b);
   const weights = prunables(model, options);
   const evaluator = new Evaluator(model, { ...options, ...(signal ? { signal } : {}) });
   const score = async (): Promise<number> => {
@@ -75,7 +85,7 @@ export async function sensitivity(model: AnyModule, options: SensitivityOptions)
       const scores: number[] = [];
       for (const amount of amounts) {
         signal?.throwIfAborted();
-        scores.push(await pruned(weight, amount, granularity, score));
+        scores.push(await pruned(weight, (trial) => pruneTrial(trial, amount, granularity, method), score));
         options.onProgress?.(++done, weights.length * amounts.length);
       }
       rows.push({ layer: weight.layer, size: weight.parameter.size, scores });
@@ -101,17 +111,37 @@ class Trial extends Module<readonly Variable[]> {
   }
 }
 
+/** Prunes a trial until a share of it is pruned. */
+async function pruneTrial(
+  trial: Trial,
+  amount: number,
+  granularity: Granularity | undefined,
+  method: PruneMethod | undefined,
+): Promise<void> {
+  if (method) {
+    await (typeof method === 'function' ? method : method.prune)(trial, amount, 1);
+    return;
+  }
+  const { size } = trial.weight;
+  const already = prunedOf(trial.weight);
+  if (already === size) return;
+  if (!granularity || granularity.kind === 'fine-grained') {
+    l1Unstructured(trial, 'weight', { count: Math.max(0, roundHalfEven(amount * size) - already) });
+    return;
+  }
+  // Groups that are pruned already do not count.
+  const share = Math.max(0, (amount * size - already) / (size - already));
+  pruneGranular([[trial, 'weight']], { granularity, amount: share });
+}
+
 /** Runs `body` with one weight pruned, and puts it back. The model's own masks are left alone: only the elements it computes with change. */
 async function pruned<T>(
   weight: Prunable,
-  amount: number,
-  granularity: Granularity | undefined,
+  prune: (trial: Trial) => Promise<void>,
   body: () => Promise<T>,
 ): Promise<T> {
   const trial = new Trial(weight);
-  if (granularity && granularity.kind !== 'fine-grained')
-    pruneGranular([[trial, 'weight']], { granularity, amount });
-  else l1Unstructured(trial, 'weight', amount);
+  await prune(trial);
   const { data } = weight.parameter;
   const before = data.clone();
   try {
@@ -130,7 +160,8 @@ const isCost = (metric: string): boolean => metric === 'loss';
 
 /**
  * An amount for each layer out of a sensitivity analysis: the largest at which the metric has fallen by `maxDrop` at most, interpolated between measured amounts; or, for a `sparsity`, those of the smallest drop
- * at which the layers together have it. Throws ArgumentError for numbers that cannot be.
+ * at which the layers together have it. Where less than any drop gives is asked for, all are scaled down; where more was not measured, each loses the same share of what its largest amount leaves. Scores
+ * that are no numbers are too large a drop. Throws ArgumentError for numbers that cannot be.
  */
 export function amountsFrom(found: Sensitivity, target: SensitivityTarget): Record<string, number> {
   if ('maxDrop' in target) {
@@ -142,19 +173,39 @@ export function amountsFrom(found: Sensitivity, target: SensitivityTarget): Reco
   if (!(sparsity >= 0 && sparsity <= 1))
     throw new ArgumentError(`amountsFrom: sparsity expects a share in [0, 1], got ${sparsity}`);
   const size = found.rows.reduce((sum, row) => sum + row.size, 0);
-  const reached = (drop: number): number => {
-    const amounts = amountsAt(found, drop);
-    return found.rows.reduce((sum, row) => sum + amounts[row.layer]! * row.size, 0) / size;
-  };
+  const sparsityOf = (amounts: Readonly<Record<string, number>>): number =>
+    found.rows.reduce((sum, row) => sum + amounts[row.layer]! * row.size, 0) / size;
+  const none = amountsAt(found, 0);
+  if (sparsityOf(none) >= sparsity) {
+    const factor = sparsity === 0 ? 0 : sparsity / sparsityOf(none);
+    return mapped(none, (amount) => amount * factor);
+  }
+  const most = amountsAt(found, Number.POSITIVE_INFINITY);
+  if (sparsityOf(most) <= sparsity) {
+    const left = 1 - sparsityOf(most);
+    const share = left === 0 ? 0 : (sparsity - sparsityOf(most)) / left;
+    return mapped(most, (amount) => amount + share * (1 - amount));
+  }
   let [low, high] = [0, 1e-6];
-  while (reached(high) < sparsity && high < 1e9) high *= 2;
+  while (sparsityOf(amountsAt(found, high)) < sparsity && high < 1e300) [low, high] = [high, high * 2];
   for (let step = 0; step < 60; step++) {
     const middle = (low + high) / 2;
-    if (reached(middle) < sparsity) low = middle;
+    if (sparsityOf(amountsAt(found, middle)) < sparsity) low = middle;
     else high = middle;
   }
-  return amountsAt(found, high);
+  // At some drops amounts leap: where the metric stays the same over several.
+  const [below, above] = [amountsAt(found, low), amountsAt(found, high)];
+  const gap = sparsityOf(above) - sparsityOf(below);
+  const share = gap > 0 ? (sparsity - sparsityOf(below)) / gap : 1;
+  return mapped(below, (amount, layer) => amount + share * (above[layer]! - amount));
 }
+
+/** Amounts by layer, each made into another. */
+const mapped = (
+  amounts: Readonly<Record<string, number>>,
+  to: (amount: number, layer: string) => number,
+): Record<string, number> =>
+  Object.fromEntries(Object.entries(amounts).map(([layer, amount]) => [layer, to(amount, layer)]));
 
 function amountsAt({ rows, amounts, dense, metric }: Sensitivity, maxDrop: number): Record<string, number> {
   const sign = isCost(metric) ? -1 : 1;
@@ -163,9 +214,9 @@ function amountsAt({ rows, amounts, dense, metric }: Sensitivity, maxDrop: numbe
       let [amount, drop] = [0, 0];
       for (const [index, score] of scores.entries()) {
         const next = sign * (dense - score);
-        if (next > maxDrop) {
+        if (!(next <= maxDrop)) {
           // Between the last amount that is good enough and the first that is not.
-          const share = next === drop ? 0 : Math.max(0, (maxDrop - drop) / (next - drop));
+          const share = Number.isFinite(next) ? Math.max(0, (maxDrop - drop) / (next - drop)) : 0;
           return [layer, amount + share * (amounts[index]! - amount)];
         }
         [amount, drop] = [amounts[index]!, Math.max(drop, next)];
