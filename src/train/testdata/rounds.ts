@@ -8,7 +8,7 @@ import { blobs, type SmallNet, smallNet } from './blobs.ts';
 
 /** Batches of 16, three an epoch. */
 export const train = new DataLoader(blobs(48), { batchSize: 16, shuffle: true });
-export const validation = new DataLoader(blobs(24, 6), { batchSize: 24 });
+const validation = new DataLoader(blobs(24, 6), { batchSize: 24 });
 
 /** A small network that tells the classes apart. */
 export async function trained(): Promise<SmallNet> {
