@@ -57,6 +57,25 @@ describe('rebatch', () => {
     expect(outputShape(rebatch(graph, BATCH)!)).toEqual([2, 4, 3]);
   });
 
+  it('grows a batch of 1, flattened or with axes of size 1 behind it', async () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', 'float32', [1, 1, 2, 3]);
+    const flat = builder.op('Reshape', [x, builder.constant(Tensor.int64([1, 6]))]);
+    const weight = builder.constant(
+      new Tensor(
+        'float32',
+        [6, 2],
+        Float32Array.from({ length: 12 }, (_, i) => i - 5),
+      ),
+    );
+    const product = builder.op('MatMul', [flat, weight]);
+    builder.output(builder.op('Reshape', [product, builder.constant(Tensor.int64([1, 1, 2]))]), 'y');
+    const grown = rebatch(builder.graph, BATCH)!;
+    expect(outputShape(grown)).toEqual([BATCH, 1, 2]);
+    const [whole, parts] = await samplesOf(grown, builder.graph);
+    expect([...whole]).toEqual([...parts]);
+  });
+
   it('shares weights with the original', () => {
     const builder = new GraphBuilder();
     const weight = Tensor.full([4, 2], 1);

@@ -92,6 +92,11 @@ function batchAxisAfter(
   const behind = ahead * was[axis]!;
   const [from, to] = [was[axis]!, now[axis]!];
   const begins = output.map((_, place) => sizeOf(output.slice(0, place)));
+  // A batch of 1 spans no elements: it is the axis of size 1 where it would begin, or multiplies what begins there.
+  if (from === 1) {
+    const here = [...output.keys()].filter((place) => begins[place] === ahead);
+    return here.find((place) => output[place] === 1) ?? here[0] ?? null;
+  }
   const candidates = output.flatMap((dim, place) => {
     const begin = begins[place]!;
     const overlaps = begin < behind && ahead < begin * dim;
