@@ -42,22 +42,24 @@ const axesFrom = (axis: number, rank: number): number[] =>
   );
 
 const layerNormGrad: GradRule = (ctx) => {
-  const { make, grad, node } = ctx;
-  const [x, scale] = [ctx.input(0), ctx.input(1)];
   if (ctx.gradOutputs[1] || ctx.gradOutputs[2])
     throw ctx.unsupported(
       'its outputs Mean and InvStdDev have no gradient rule; compute them with ReduceMean',
     );
+  const { make, grad, node } = ctx;
+  const [x, scale] = [ctx.input(0), ctx.input(1)];
   const axes = axesFrom(node.int('axis', -1), ctx.shape(x).length);
+  const toBias = (): Value => make.sumLike(grad, ctx.input(2));
+  if (!ctx.needs(0) && !ctx.needs(1)) return [null, null, toBias()];
   // The node's own statistics, where they are as precise as its input.
   const found =
-    make.dtype(x) === 'float32' && (ctx.needs(0) || ctx.needs(1)) && node.int('stash_type', 1) === 1
+    make.dtype(x) === 'float32' && node.int('stash_type', 1) === 1
       ? stated(make, x, ctx.output(1), ctx.output(2))
       : normalized(make, x, axes, node.float('epsilon', 1e-5));
   return [
     ctx.needs(0) ? throughNormalization(make, make.mul(grad, scale), found, axes) : null,
     ctx.needs(1) ? make.sumLike(make.mul(grad, found.normal), scale) : null,
-    ctx.needs(2) ? make.sumLike(grad, ctx.input(2)) : null,
+    ctx.needs(2) ? toBias() : null,
   ];
 };
 
