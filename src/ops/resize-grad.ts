@@ -37,16 +37,20 @@ function placeOf(index: number, { from, to, scale, coordinates }: AxisResize): n
     case 'half_pixel_symmetric': {
       const adjustment = single(to / single(scale * from));
       const offset = single((from / 2) * single(1 - adjustment));
-      return single(single(offset + middle) - 0.5);
+      // The one place where it computes in double precision.
+      return single(offset + (index + 0.5) / scale - 0.5);
     }
     default:
       return single(middle - 0.5);
   }
 }
 
+/** onnxruntime takes what is less than a millionth off a half for one. */
+const isHalf = (x: number): boolean => Math.abs(x - Math.floor(x) - 0.5) < 1e-6;
+
 const ROUND: Readonly<Record<string, (x: number) => number>> = {
-  round_prefer_floor: (x) => (x - Math.floor(x) === 0.5 ? Math.floor(x) : Math.round(x)),
-  round_prefer_ceil: Math.round,
+  round_prefer_floor: (x) => (isHalf(x) ? Math.floor(x) : Math.round(x)),
+  round_prefer_ceil: (x) => (isHalf(x) ? Math.ceil(x) : Math.round(x)),
   floor: Math.floor,
   ceil: Math.ceil,
 };
