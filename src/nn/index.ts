@@ -24,6 +24,7 @@ export type { StateDict } from './state-dict.ts';
 export {
   exportOnnx,
   type InputSpec,
+  opsetFor,
   type Traced,
   type TraceInputs,
   type TraceOptions,

@@ -3,7 +3,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import { concatBytes, serializeOnnx } from '../io/index.ts';
 import { cloneGraph, type Dim, Graph, type Shape, tensorType, type Value } from '../ir/index.ts';
-import { annotateTypes, type Composition, GraphBuilder, inferShapes } from '../ops/index.ts';
+import { annotateTypes, type Composition, GRADIENT_OPSET, GraphBuilder, inferShapes } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
 import { GraphLayer, GraphModule } from './graph-module.ts';
 import type { AnyModule } from './module.ts';
@@ -22,7 +22,7 @@ export interface TraceOptions extends TracerOptions {
   readonly outputNames?: readonly string[];
   /** Trace as in training (true) or evaluation (false); as the modules are by default. */
   readonly training?: boolean;
-  /** Version of ONNX's operators, 17 to 21; 17 by default. A graph that was read keeps its own. */
+  /** Version of ONNX's operators, 17 to 21; 17 by default, or what graphs that were read need where they are called. A graph that was read keeps its own. */
   readonly opset?: number;
 }
 
@@ -39,6 +39,17 @@ export interface Traced {
   readonly randomInputs: readonly Value[];
   /** Nodes whose gradient is known as a whole, for `addGradients`. */
   readonly compositions: readonly Composition[];
+}
+
+/**
+ * The opset in which a module can be traced: `least`, or what graphs that were read need which are called in it (18, to which older ones are brought, or their own).
+ */
+export function opsetFor(module: AnyModule, least: number = OPSETS.first): number {
+  let opset = least;
+  for (const inner of module.modules()) {
+    if (inner instanceof GraphModule) opset = Math.max(opset, GRADIENT_OPSET, inner.graph.opset());
+  }
+  return opset;
 }
 
 /** Operator versions that the nodes written here mean the same in. */
@@ -65,7 +76,7 @@ export function trace(module: AnyModule, inputs: TraceInputs, options: TraceOpti
 /** As `trace`, with what running needs beside the graph. Nodes that nothing but updates or modules' outputs need are kept. */
 export function traceDetailed(module: AnyModule, inputs: TraceInputs, options: TraceOptions = {}): Traced {
   if (module instanceof GraphModule) return copyOf(module, inputs, options);
-  const { opset = OPSETS.first } = options;
+  const opset = options.opset ?? opsetFor(module);
   if (!(opset >= OPSETS.first && opset <= OPSETS.last)) {
     throw new ArgumentError(`trace: expects an opset of ${OPSETS.first} to ${OPSETS.last}, got ${opset}`);
   }

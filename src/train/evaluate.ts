@@ -1,7 +1,7 @@
 import { ArgumentError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { DataLoader } from '../data/index.ts';
-import { type AnyModule, feedParameters, traceDetailed } from '../nn/index.ts';
+import { type AnyModule, feedParameters, opsetFor, traceDetailed } from '../nn/index.ts';
 import { GRADIENT_OPSET } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
 import { createSession, type Session } from '../runtime/index.ts';
@@ -86,7 +86,7 @@ export class Evaluator {
     if (known) return known;
     const objective = this.#objective;
     const { graph } = objective.inMode(false, () =>
-      traceDetailed(objective, [input, target], { opset: GRADIENT_OPSET }),
+      traceDetailed(objective, [input, target], { opset: opsetFor(objective, GRADIENT_OPSET) }),
     );
     removeUnused(graph);
     const names = graph.feeds.map(({ name }) => name);

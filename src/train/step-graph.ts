@@ -2,7 +2,7 @@ import { addGradients } from '../autograd/index.ts';
 import { ArgumentError, UnsupportedError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Graph, Shape, Value } from '../ir/index.ts';
-import { type InputSpec, type Parameter, traceDetailed } from '../nn/index.ts';
+import { type InputSpec, opsetFor, type Parameter, traceDetailed } from '../nn/index.ts';
 import { Expressions, GRADIENT_OPSET, GraphBuilder, inferShapes } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
 import type { Objective } from './objective.ts';
@@ -89,7 +89,11 @@ class StepWriter {
   constructor(plan: StepPlan) {
     this.#plan = plan;
     this.#traced = plan.objective.inMode(true, () =>
-      traceDetailed(plan.objective, plan.inputs, { masks: 'graph', random: 'inputs', opset: GRADIENT_OPSET }),
+      traceDetailed(plan.objective, plan.inputs, {
+        masks: 'graph',
+        random: 'inputs',
+        opset: opsetFor(plan.objective, GRADIENT_OPSET),
+      }),
     );
     this.#graph = this.#traced.graph;
     this.#builder = new GraphBuilder(this.#graph, inferShapes(this.#graph));
