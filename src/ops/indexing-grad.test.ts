@@ -32,6 +32,18 @@ describe('the gradient of Gather', () => {
     }
   });
 
+  it.each([
+    ['Gather', ints(1, 1, 0)],
+    ['GatherND', ints(1, 1, 0).reshape([3, 1])],
+    ['GatherElements', ints(1, 1, 0)],
+  ])('of %s is never left to ScatterND, which loses some now and then', (opType, indices) => {
+    const graph = nodeGraph(opType, [filled([4]), indices]);
+    const { nodes } = gradient(graph, { of: 'y0', withRespectTo: ['x0'], gradOutput: 'g' });
+    const used = nodes.map((node) => node.opType);
+    expect(used).toContain('ScatterElements');
+    expect(used).not.toContain('ScatterND');
+  });
+
   it('takes int32 indices', async () => {
     const indices = Tensor.of(Int32Array.from([1, 1, 0]));
     const [found] = await gradientsAt('Gather', [vector(5, 6, 7), indices], { gradOutput: [1, 10, 100] });
