@@ -3,6 +3,7 @@ import { Generator } from '../core/random.ts';
 import { sizeOf, Tensor } from '../core/tensor.ts';
 import type { AnyModule, InputSpec, Parameter } from '../nn/index.ts';
 import { createSession, type Session, StateBuffers, type StateSlot } from '../runtime/index.ts';
+import { loadModelTensors, modelTensors } from './checkpoint.ts';
 import { firstNonFinite } from './non-finite.ts';
 import { type LossFunction, Objective, type Regularizer } from './objective.ts';
 import type { Optimizer } from './optimizers/index.ts';
@@ -168,19 +169,24 @@ export class TrainStep {
    */
   async withAverages<T>(body: () => Promise<T>): Promise<T> {
     this.sync();
-    const state = this.#state;
-    if (!state || !this.#options.emaDecay) return body();
-    for (const slot of this.#slots) {
-      const name = stateName(slot, 'ema');
-      if (state.has(name)) this.#spread(slot, state.get(name));
+    if (!this.#options.emaDecay) return body();
+    // Before the first step of a resumed run the averages are where the checkpoint was read to.
+    const averages = this.stateTensors();
+    const trained = modelTensors(this.model);
+    for (const { name, parameter } of this.#slots.flatMap(({ parts }) => parts)) {
+      const average = averages.get(`${name}/ema`);
+      if (!average) continue;
+      parameter.orig.setData(average.clone().data);
+      parameter.refresh();
     }
-    for (const { input, buffer } of this.#buffers) {
-      if (state.has(`${input}/ema`)) buffer.setData(state.get(`${input}/ema`).clone().data);
+    for (const [name, buffer] of this.model.namedBuffers()) {
+      const average = averages.get(bufferAverage(name));
+      if (average) buffer.setData(average.clone().data);
     }
     try {
       return await body();
     } finally {
-      this.sync();
+      loadModelTensors(this.model, trained);
     }
   }
 
@@ -219,8 +225,11 @@ export class TrainStep {
         });
       }
     }
+    for (const { input, buffer } of this.#buffers) {
+      if (state.has(`${input}/ema`))
+        tensors.set(bufferAverage(this.#nameOf(buffer)), state.get(`${input}/ema`).clone());
+    }
     for (const name of state.names) {
-      if (name.startsWith('buffer/') && name.endsWith('/ema')) tensors.set(name, state.get(name).clone());
       if (name.startsWith('movement/')) tensors.set(name, state.get(name).clone());
     }
     return tensors;
@@ -251,6 +260,11 @@ export class TrainStep {
       const found = await each.catch(() => null);
       await found?.session.dispose();
     }
+  }
+
+  #nameOf(buffer: Tensor): string {
+    for (const [name, own] of this.model.namedBuffers()) if (own === buffer) return name;
+    return '';
   }
 
   #spread(slot: Slot, tensor: Tensor): void {
@@ -347,7 +361,7 @@ export class TrainStep {
       add(input, buffer);
       const average = `${input}/ema`;
       if (this.#options.emaDecay && buffer.dtype === 'float32')
-        add(average, this.#loaded.get(average) ?? buffer);
+        add(average, this.#loaded.get(bufferAverage(this.#nameOf(buffer))) ?? buffer);
     }
     this.#options.movement?.forEach((parameter, index) => {
       const name = `movement/${index}`;
@@ -388,3 +402,6 @@ const stateFeeds = (state: StateBuffers): Record<string, Tensor> =>
 /** A seed of its own for each batch. */
 const randomSeed = (seed: number, batch: number): bigint =>
   BigInt.asUintN(64, BigInt(seed) * 0x9e3779b97f4a7c15n + BigInt(batch));
+
+/** Name under which the average of a buffer is kept. */
+const bufferAverage = (buffer: string): string => `average/${buffer}`;

@@ -317,6 +317,18 @@ describe('a run that was stopped and resumed', () => {
     });
   }
 
+  it('ends with the averages also where all epochs were done before', async () => {
+    const checkpoint = new MemoryCheckpoint();
+    const first = smallNet();
+    await trained(first, { ema: 0.9 }, { epochs: 2, checkpoint });
+    const second = smallNet(8);
+    await trained(second, { ema: 0.9 }, { epochs: 2, checkpoint });
+    expect(weightsOf(second)).toEqual(weightsOf(first));
+    const plain = smallNet();
+    await trained(plain, {}, { epochs: 2 });
+    expect(weightsOf(plain)).not.toEqual(weightsOf(first));
+  });
+
   it('refuses the checkpoint of another model or optimizer', async () => {
     const checkpoint = new MemoryCheckpoint();
     await trained(smallNet(), {}, { epochs: 1, checkpoint });
