@@ -48,7 +48,7 @@ it.skipIf(FOLDER)('needs ../shared/data/onnx for its other tests', ({ skip }) =>
 
 describe.skipIf(!FOLDER)('trained models of others (skipped where ../shared is absent)', () => {
   describe.each(Object.entries(MODELS))('%s', (name, { shape, parameters, macs }) => {
-    const path = join(FOLDER!, `${name}.onnx`);
+    const path = join(FOLDER ?? '', `${name}.onnx`);
     const inputsOf = (graph: Graph): Record<string, Tensor> =>
       randomInputs(graph, { shapes: { [graph.feeds[0]!.name]: shape }, seed: 3 });
 
