@@ -269,6 +269,16 @@ describe('secateur evaluate', () => {
     expect(out).toMatch(/\naccuracy +\d+\.\d\d %\n/);
     expect(out).toContain('judged on           the test half (the first 50 samples)');
   });
+
+  it('writes a report of what was found, and the zeros of each parameter', async () => {
+    const found = await json('evaluate FOLDER/pruned.onnx --data DATA --report FOLDER/judged.html');
+    expect(found.reports).toEqual([at('judged.html'), at('judged.json')]);
+    const report = parseReport(readFileSync(at('judged.json'), 'utf8'));
+    expect(report.sections.map(({ title }) => title)).toEqual(['Result', 'Parameters']);
+    expect(readFileSync(at('judged.html'), 'utf8')).toContain('Zeros in each parameter');
+    const again = await typed('evaluate FOLDER/pruned.onnx --data DATA --report FOLDER/judged.html');
+    expect(again.err).toContain('exists already; --force writes over it');
+  });
 });
 
 describe('secateur iterate', () => {

@@ -81,7 +81,8 @@ export function addEvaluate(program: Command, args: readonly string[]): void {
     .command('evaluate')
     .description('loss and accuracy of a model on a data set')
     .argument('<model>', 'an .onnx file, or an architecture with --weights');
-  withData(command)
+  withReport(withData(command))
+    .option('--force', 'write over existing files')
     .addOption(
       new Option('--split <half>', 'which half of the data').choices(['train', 'test']).default('test'),
     )

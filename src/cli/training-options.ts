@@ -80,7 +80,7 @@ export interface TrainCommandOptions extends DataOptions, ReportOptions, Checkpo
 }
 
 /** Options of `evaluate`. */
-export interface EvaluateCommandOptions extends Omit<DataOptions, 'validationSplit'> {
+export interface EvaluateCommandOptions extends Omit<DataOptions, 'validationSplit'>, ReportOptions {
   readonly metric?: readonly string[];
   readonly split: 'train' | 'test';
 }
