@@ -66,6 +66,27 @@ describe('Trainer', () => {
     expect(runs[2]).not.toEqual(runs[0]);
   });
 
+  it('drops others in each step, and the same ones in each run', async () => {
+    const batch = { input: Tensor.full([8, 1, 6, 6], 1), target: Tensor.int64([0, 1, 2, 0, 1, 2, 0, 1]) };
+    const runs: number[][] = [];
+    for (let run = 0; run < 2; run++) {
+      const model = smallNet();
+      // Nothing is learnt: only dropout tells the steps apart.
+      const trainer = new Trainer(model, {
+        optimizer: new SGD(model.parameters(), { lr: 0 }),
+        threads: 1,
+        seed: 5,
+      });
+      const losses: number[] = [];
+      for (let step = 0; step < 4; step++)
+        losses.push((await trainer.step.run([batch.input], batch.target)).loss);
+      await trainer.dispose();
+      runs.push(losses);
+    }
+    expect(new Set(runs[0]).size).toBe(4);
+    expect(runs[1]).toEqual(runs[0]);
+  });
+
   it('keeps what is pruned exactly zero with every optimizer', async () => {
     const optimizers: ((model: SmallNet) => Optimizer)[] = [
       sgd,
