@@ -10,6 +10,7 @@ import { interruptible } from './interrupt.ts';
 import { printJson } from './output.ts';
 import { withProgress } from './progress.ts';
 import { type Column, percent, renderTable, withCommas } from './table.ts';
+import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
 import { dataFacts, evaluationLoader } from './training-data.ts';
 import { openModel } from './training-model.ts';
 import type { SensitivityCommandOptions } from './training-options.ts';
@@ -26,9 +27,11 @@ export async function sensitivityCommand(source: string, options: SensitivityCom
     );
   }
   checkReport(options);
+  checkCheckpoint(options);
   const granularity = options.granularity === undefined ? undefined : parseGranularity(options.granularity);
   const opened = await openModel(source, options);
   const { module, data } = opened;
+  const checkpoint = openCheckpoint(options, settingsOf(source, options));
   const found = await interruptible(
     (signal) =>
       withProgress('judging each layer at each amount', (onProgress) =>
@@ -37,6 +40,7 @@ export async function sensitivityCommand(source: string, options: SensitivityCom
           metric,
           metrics: metric === 'loss' ? [] : [metric],
           signal,
+          checkpoint,
           onProgress: (done, total) => onProgress(done / total),
           ...(amounts ? { amounts } : {}),
           ...(include ? { include } : {}),
@@ -45,7 +49,7 @@ export async function sensitivityCommand(source: string, options: SensitivityCom
           ...(options.threads === undefined ? {} : { threads: options.threads }),
         }),
       ),
-    () => 'nothing was kept',
+    () => interruptAdvice(options, options.line),
   );
   const chosen =
     maxDrop !== undefined
@@ -155,4 +159,24 @@ function chosenText(
       ? `for a sparsity of ${percent(sparsity ?? 0)}`
       : `so that no layer alone loses more than ${percent(maxDrop)}`;
   return `chosen amounts ${why}: ${percent(size === 0 ? 0 : pruned / size)} of these weights`;
+}
+
+/** All that the result follows from, for checkpoints. */
+function settingsOf(source: string, options: SensitivityCommandOptions) {
+  const { data, validationSplit, limit, normalize, seed = 0, batchSize } = options;
+  const { metric, amounts, granularity, include = [], exclude = [] } = options;
+  return {
+    model: source,
+    data,
+    validationSplit: validationSplit ?? null,
+    limit: limit ?? null,
+    normalize,
+    seed,
+    batchSize,
+    metric,
+    amounts: amounts ?? null,
+    granularity: granularity ?? 'weight',
+    include,
+    exclude,
+  };
 }

@@ -119,8 +119,6 @@ function teacherOf(
   }
   const { module, graph } = moduleOf(source, options, data);
   checkClassifier(source, graph, data);
-  // Beside a model that was read from a file too, names of nodes would stand twice in one graph.
-  for (const node of graph.nodes) node.name = `/teacher/${node.name}`;
   return module;
 }
 

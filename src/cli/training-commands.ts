@@ -184,7 +184,7 @@ export function addSensitivity(program: Command, args: readonly string[]): void 
     .command('sensitivity')
     .description('accuracy with one layer pruned at a time, at each amount')
     .argument('<model>', 'an .onnx file, or an architecture with --weights');
-  withLayers(withReport(withSplit(withData(command))))
+  withLayers(withReport(withCheckpoint(withSplit(withData(command)), 'after each judgement')))
     .option('--amounts <list>', 'amounts to try, as 0.5,0.8,95%; default 0.1 to 0.9, and 0.95', parseShares)
     .option('--metric <name>', 'what is judged: accuracy or top5', 'accuracy')
     .option('--granularity <kind>', 'what goes as one: weight, row, column, kernel, filter, block:RxC')

@@ -86,7 +86,7 @@ export interface EvaluateCommandOptions extends Omit<DataOptions, 'validationSpl
 }
 
 /** Options of `sensitivity`. */
-export interface SensitivityCommandOptions extends DataOptions, ReportOptions {
+export interface SensitivityCommandOptions extends DataOptions, ReportOptions, CheckpointOptions {
   readonly amounts?: readonly number[];
   readonly metric: string;
   readonly granularity?: string;

@@ -4,6 +4,7 @@ import { Tensor } from '../core/tensor.ts';
 import { DataLoader } from '../data/index.ts';
 import type { AnyModule } from '../nn/index.ts';
 import { customFromMask, l1Unstructured, type PruningTarget, selectParameters } from '../prune/index.ts';
+import { MemoryCheckpoint } from './checkpoint.ts';
 import { SGD } from './optimizers/index.ts';
 import { amountsFrom, type Sensitivity, sensitivity } from './sensitivity.ts';
 import { blobs, smallNet, weightsOf } from './testdata/blobs.ts';
@@ -122,6 +123,39 @@ describe('sensitivity', () => {
       amounts: [0.5],
     });
     expect(found.rows.map(({ layer }) => layer)).toEqual(['fc.weight', 'fc.bias']);
+  });
+
+  it('judges nothing twice that was judged before a stop', async () => {
+    const model = smallNet();
+    const options = { data, amounts: [0.2, 0.5, 0.9], threads: 1 };
+    const expected = await sensitivity(model, options);
+    const checkpoint = new MemoryCheckpoint();
+    let judged = 0;
+    const method = (module: AnyModule, amount: number): void => {
+      judged++;
+      l1Unstructured(module, 'weight', amount);
+    };
+    for (const stop of [1, 4]) {
+      const controller = new AbortController();
+      const onProgress = (done: number): void => {
+        if (done === stop) controller.abort(new Error('stopped'));
+      };
+      const run = sensitivity(model, {
+        ...options,
+        method,
+        checkpoint,
+        signal: controller.signal,
+        onProgress,
+      });
+      await expect(run).rejects.toThrow('stopped');
+    }
+    expect(await sensitivity(model, { ...options, method, checkpoint })).toEqual(expected);
+    expect(judged).toBe(6);
+    for (const other of [{ amounts: [0.2, 0.5] }, { metric: 'loss' }, { include: 'fc' }]) {
+      await expect(sensitivity(model, { ...options, ...other, checkpoint })).rejects.toThrow(
+        'sensitivity: the checkpoint is of another run, with other layers, amounts or metric; use another file',
+      );
+    }
   });
 
   it('refuses amounts and metrics that cannot be', async () => {

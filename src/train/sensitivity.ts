@@ -9,6 +9,7 @@ import {
   pruneGranular,
   type SelectOptions,
 } from '../prune/index.ts';
+import { type CheckpointStore, type Json, parseCheckpoint, serializeCheckpoint } from './checkpoint.ts';
 import { type EvaluateOptions, Evaluator } from './evaluate.ts';
 import { type Prunable, type PruneMethod, prunables, prunedOf } from './prunable.ts';
 
@@ -26,6 +27,8 @@ export interface SensitivityOptions
   readonly granularity?: Granularity | undefined;
   /** What prunes in place of magnitude: it is called with a module that has nothing but the weight, and an amount. */
   readonly method?: PruneMethod;
+  /** Keeps what was judged so far, after each amount; a run that is started again goes on from there. The model, the data and the method must be the same. */
+  readonly checkpoint?: CheckpointStore | null;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -77,15 +80,17 @@ export async function sensitivity(model: AnyModule, options: SensitivityOptions)
       `sensitivity: nothing is called '${metric}'; expected loss, accuracy or a metric that is asked for`,
     );
   };
+  const judged = await Judged.open(options.checkpoint ?? null, { metric, amounts, weights });
   try {
-    const dense = await score();
+    const dense = await judged.score(() => score());
     const rows: LayerSensitivity[] = [];
     let done = 0;
     for (const weight of weights) {
       const scores: number[] = [];
       for (const amount of amounts) {
         signal?.throwIfAborted();
-        scores.push(await pruned(weight, (trial) => pruneTrial(trial, amount, granularity, method), score));
+        const prune = (trial: Trial): Promise<void> => pruneTrial(trial, amount, granularity, method);
+        scores.push(await judged.score(() => pruned(weight, prune, score)));
         options.onProgress?.(++done, weights.length * amounts.length);
       }
       rows.push({ layer: weight.layer, size: weight.parameter.size, scores });
@@ -95,6 +100,63 @@ export async function sensitivity(model: AnyModule, options: SensitivityOptions)
     await evaluator.dispose();
   }
 }
+
+/** Scores in the order in which they are asked for, those of an earlier run first. */
+class Judged {
+  readonly #store: CheckpointStore | null;
+  readonly #run: Json;
+  readonly #scores: number[];
+  #asked = 0;
+
+  private constructor(store: CheckpointStore | null, run: Json, scores: number[]) {
+    this.#store = store;
+    this.#run = run;
+    this.#scores = scores;
+  }
+
+  /** Throws ArgumentError where the checkpoint is of another run. */
+  static async open(
+    store: CheckpointStore | null,
+    run: {
+      readonly metric: string;
+      readonly amounts: readonly number[];
+      readonly weights: readonly Prunable[];
+    },
+  ): Promise<Judged> {
+    const { metric, amounts, weights } = run;
+    const layers = weights.map(({ layer, parameter }) => [layer, parameter.size] as const);
+    const own: Json = { metric, amounts, layers };
+    const bytes = await store?.read();
+    if (!bytes) return new Judged(store, own, []);
+    const { sensitivity: saved } = parseCheckpoint(bytes).meta;
+    const { run: other, scores } = (saved ?? {}) as { readonly run?: Json; readonly scores?: Json };
+    if (JSON.stringify(other) !== JSON.stringify(own) || !isScores(scores)) {
+      throw new ArgumentError(
+        'sensitivity: the checkpoint is of another run, with other layers, amounts or metric; use another file',
+      );
+    }
+    return new Judged(
+      store,
+      own,
+      scores.map((score) => score ?? Number.NaN),
+    );
+  }
+
+  /** The next score: that of the earlier run, or what `judge` finds. */
+  async score(judge: () => Promise<number>): Promise<number> {
+    const index = this.#asked++;
+    if (index < this.#scores.length) return this.#scores[index]!;
+    const score = await judge();
+    this.#scores.push(score);
+    const sensitivity: Json = { run: this.#run, scores: this.#scores };
+    await this.#store?.write(serializeCheckpoint({ tensors: new Map(), meta: { sensitivity } }));
+    return score;
+  }
+}
+
+/** Numbers as JSON has them: NaN is null there. */
+const isScores = (value: Json | undefined): value is readonly (number | null)[] =>
+  Array.isArray(value) && value.every((score) => score === null || typeof score === 'number');
 
 /** A module of one weight, on which masks are tried out. */
 class Trial extends Module<readonly Variable[]> {
