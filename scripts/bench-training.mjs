@@ -6,13 +6,12 @@
  * the time of a step goes, by operator. `--memory` runs that many steps of LeNet-5 and ResNet-20 and prints the process's memory on the way. A step is forward pass, cross entropy, gradients, and SGD with momentum and weight
  * decay, on the same batch each time.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Peer, summary } from './bench-peer.mjs';
 import { build } from './build.mjs';
 import { ensureInstall } from './ensure-install.mjs';
 import { ROOT } from './tools.mjs';
@@ -88,40 +87,6 @@ async function open(name) {
   return { network, step, run, input, target };
 }
 
-/** The peer: one Python process that answers a line per command. */
-class Peer {
-  /** @param {string} python */
-  constructor(python) {
-    const child = spawn(python, ['training.py'], {
-      cwd: join(ROOT, 'bench', 'peers'),
-      stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
-    });
-    this.child = child;
-    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  }
-
-  /** @param {object} command @returns {Promise<any>} */
-  async ask(command) {
-    this.child.stdin.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error('the peer ended; is torch installed for this Python?');
-    const answer = JSON.parse(value);
-    if (answer.error) throw new Error(answer.error);
-    return answer;
-  }
-
-  close() {
-    this.child.stdin.end();
-  }
-}
-
-/** @param {readonly number[]} times */
-function summary(times) {
-  const sorted = [...times].sort((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1] ?? Number.NaN, min: sorted[0] ?? Number.NaN };
-}
-
 /**
  * A peer with the network open, or why there is none.
  * @param {string} name
@@ -130,7 +95,7 @@ function summary(times) {
  */
 async function openPeer(name, compile) {
   if (flags.python === undefined) return '';
-  const peer = new Peer(flags.python);
+  const peer = new Peer(flags.python, 'training.py');
   try {
     await peer.ask({ do: 'open', model: name, threads, compile });
     return peer;

@@ -4,13 +4,12 @@
  * interpreter that has torch, and thop where its profile is to be timed) the peers run in turn with this project in the same run, and the
  * ratios are printed. Each figure is the median and the minimum of its rounds; the machine's load is printed before and after.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Peer, summary } from './bench-peer.mjs';
 import { build } from './build.mjs';
 import { ensureInstall } from './ensure-install.mjs';
 import { ROOT, runNode } from './tools.mjs';
@@ -28,43 +27,6 @@ const AMOUNT = 0.3;
 
 /** @param {string} room @returns {Promise<any>} */
 const load = (room) => import(pathToFileURL(join(ROOT, 'dist', room, 'index.js')).href);
-
-/** @param {readonly number[]} times */
-function summary(times) {
-  const sorted = [...times].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median =
-    sorted.length % 2 === 1 ? sorted[middle] : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-  return { median: median ?? Number.NaN, min: sorted[0] ?? Number.NaN, runs: sorted.length };
-}
-
-/** The peer: one Python process that answers a line per command. */
-class Peer {
-  /** @param {string} python */
-  constructor(python) {
-    const child = spawn(python, ['peer.py'], {
-      cwd: join(ROOT, 'bench', 'peers'),
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
-    });
-    this.child = child;
-    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  }
-
-  /** @param {object} command @returns {Promise<any>} */
-  async ask(command) {
-    this.child.stdin.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error('the peer ended; is torch installed for this Python?');
-    const answer = JSON.parse(value);
-    if (answer.error) throw new Error(`peer: ${answer.error}`);
-    return answer;
-  }
-
-  close() {
-    this.child.stdin.end();
-  }
-}
 
 /** @param {string} size */
 async function pruning(size) {
@@ -163,7 +125,7 @@ async function bench() {
   const status = build();
   if (status !== 0) return status;
   const load0 = loadavg()[0];
-  const peer = flags.python ? new Peer(flags.python) : null;
+  const peer = flags.python ? new Peer(flags.python, 'peer.py') : null;
   const hello = peer ? await peer.ask({ do: 'hello' }) : null;
   /** @type {Row[]} */
   const rows = [];

@@ -400,9 +400,13 @@ describe('secateur sensitivity', () => {
   it('keeps what was judged in a checkpoint, and goes on from it', async () => {
     const line = 'sensitivity FOLDER/dense.onnx --data DATA --include conv* --checkpoint FOLDER/s.ckpt';
     const found = await json(`${line} --amounts 0.5,0.9`);
-    expect((await typed(`${line} --amounts 0.5,0.9`)).err).toContain('exists already; --resume goes on from it');
+    expect((await typed(`${line} --amounts 0.5,0.9`)).err).toContain(
+      'exists already; --resume goes on from it',
+    );
     expect((await json(`${line} --amounts 0.5,0.9 --resume`)).rows).toEqual(found.rows);
-    expect((await typed(`${line} --amounts 0.5 --resume`)).err).toContain('was written with amounts [0.5,0.9], this run has [0.5]');
+    expect((await typed(`${line} --amounts 0.5 --resume`)).err).toContain(
+      'was written with amounts [0.5,0.9], this run has [0.5]',
+    );
   });
 
   it('prunes groups, and judges by another metric', async () => {

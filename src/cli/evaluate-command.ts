@@ -1,5 +1,4 @@
-import type { AnyModule } from '../nn/index.ts';
-import { sparsityReport } from '../profile/index.ts';
+import { type ParameterSparsity, sparsityReport } from '../profile/index.ts';
 import type { ReportSection } from '../report/index.ts';
 import { metricTitle } from '../train/index.ts';
 import { printJson } from './output.ts';
@@ -11,16 +10,13 @@ import { checkReport, frameOf, writeReport } from './training-report.ts';
 import { reportLines } from './training-text.ts';
 
 /** How sparse each parameter is. */
-function layerSection(module: AnyModule): ReportSection {
-  const rows = [...module.namedParameters()].map(([name, { data, size }]) => {
-    const zeros = data.toNumbers().filter((value) => value === 0).length;
-    return [name, size, size === 0 ? 0 : zeros / size];
-  });
+function parameterSection(layers: readonly ParameterSparsity[]): ReportSection {
   const columns = [
     { label: 'parameter' },
     { label: 'size', format: 'integer' },
     { label: 'sparsity', format: 'percent' },
   ] as const;
+  const rows = layers.map(({ name, parameters, sparsity }) => [name, parameters, sparsity]);
   return { title: 'Parameters', items: [{ kind: 'table', title: 'Zeros in each parameter', columns, rows }] };
 }
 
@@ -35,7 +31,7 @@ export async function evaluateCommand(source: string, options: EvaluateCommandOp
   const begin = performance.now();
   const found = await judge('judging the model', module, part.dataset, options, metrics);
   const seconds = (performance.now() - begin) / 1000;
-  const { parameters, zeros, sparsity } = sparsityReport(module);
+  const { parameters, zeros, sparsity, layers } = sparsityReport(module);
   const reports =
     options.report === undefined
       ? []
@@ -58,7 +54,7 @@ export async function evaluateCommand(source: string, options: EvaluateCommandOp
                 },
               ],
             },
-            layerSection(module),
+            parameterSection(layers),
           ],
           options.force,
         );

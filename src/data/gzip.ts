@@ -1,4 +1,5 @@
 import { gunzipSync } from 'fflate';
+import { crc32 } from '../core/crc32.ts';
 import { FormatError } from '../core/errors.ts';
 
 /** Deflate cannot shrink further: 258 bytes take two bits at least. */
@@ -52,17 +53,4 @@ export function gunzipped(bytes: Uint8Array, maxBytes: number): Uint8Array {
     throw fail('the checksum is wrong; the file is damaged', trailer);
   }
   return unpacked;
-}
-
-/** CRC-32 of each byte. Source: RFC 1952, section 8. */
-const CRC_TABLE = /* @__PURE__ */ Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0xedb88320;
-  return crc;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (let i = 0; i < bytes.byteLength; i++) crc = CRC_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
-  return (crc ^ 0xffff_ffff) >>> 0;
 }

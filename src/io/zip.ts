@@ -1,4 +1,5 @@
 import { inflateSync } from 'fflate';
+import { crc32 } from '../core/crc32.ts';
 import { FormatError } from '../core/errors.ts';
 
 /** A file of a zip archive, unpacked. */
@@ -179,18 +180,4 @@ function unpack(packed: Uint8Array, method: number, size: number, name: string, 
     );
   }
   return unpacked;
-}
-
-const CRC_TABLE = /* @__PURE__ */ Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0xedb88320;
-  return crc;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (let index = 0; index < bytes.byteLength; index++) {
-    crc = CRC_TABLE[(crc ^ bytes[index]!) & 0xff]! ^ (crc >>> 8);
-  }
-  return (crc ^ 0xffff_ffff) >>> 0;
 }

@@ -63,22 +63,26 @@ export const seluGrad = times((ctx, x, make) => {
   return bent(make, x, gamma, make.add(ctx.output(0), gamma * alpha));
 });
 
-/**
- * `x Φ(x)`: `Φ(x) + x φ(x)` with the normal distribution and its density; or by tanh, `y = x / 2 (1 + t)`, `t = tanh(k (x + c x³))`:
- * `(1 + t) / 2 + x / 2 (1 - t²) k (1 + 3 c x²)`.
- */
-export const geluGrad = times((ctx, x, make) => {
-  if (ctx.node.string('approximate', 'none') !== 'tanh') {
-    const phi = make.add(make.mul(make.op('Erf', [make.mul(x, Math.SQRT1_2)]), 0.5), 0.5);
-    const density = make.exp(make.mul(x, make.mul(x, -0.5)));
-    return make.add(phi, make.mul(make.mul(x, 1 / Math.sqrt(2 * Math.PI)), density));
-  }
+/** Of `x Φ(x)`: `Φ(x) + x φ(x)`, with the normal distribution and its density. */
+export function geluSlope(make: Expressions, x: Value): Value {
+  const phi = make.add(make.mul(make.op('Erf', [make.mul(x, Math.SQRT1_2)]), 0.5), 0.5);
+  const density = make.exp(make.mul(x, make.mul(x, -0.5)));
+  return make.add(phi, make.mul(make.mul(x, 1 / Math.sqrt(2 * Math.PI)), density));
+}
+
+/** Of `x / 2 (1 + t)`, `t = tanh(k (x + c x³))`: `(1 + t) / 2 + x / 2 (1 - t²) k (1 + 3 c x²)`. */
+export function tanhGeluSlope(make: Expressions, x: Value): Value {
   const [k, c] = [Math.sqrt(2 / Math.PI), 0.044715];
   const square = make.mul(x, x);
   const t = make.tanh(make.mul(x, make.add(make.mul(square, k * c), k)));
   const inner = make.mul(x, make.add(make.mul(square, 1.5 * k * c), 0.5 * k));
   return make.add(make.add(make.mul(t, 0.5), 0.5), make.mul(make.sub(1, make.mul(t, t)), inner));
-});
+}
+
+/** `x Φ(x)`, exact or by tanh. */
+export const geluGrad = times((ctx, x, make) =>
+  ctx.node.string('approximate', 'none') === 'tanh' ? tanhGeluSlope(make, x) : geluSlope(make, x),
+);
 
 /** `y (1 - y)` */
 export const sigmoidGrad = times((ctx, _x, make) => {
@@ -121,12 +125,13 @@ export const mishGrad = times((_ctx, x, make) => {
   return make.mul(make.div(s, divisor), bracket);
 });
 
-/** `x s`, `s = sigmoid(α x)`: `s + α y (1 - s)`. */
-export const swishGrad = times((ctx, x, make) => {
-  const alpha = ctx.node.float('alpha', 1);
-  const s = make.sigmoid(make.mul(x, alpha));
-  return make.add(s, make.mul(make.mul(ctx.output(0), alpha), make.sub(1, s)));
-});
+/** `x s`, `s = sigmoid(α x)`: `s + α y (1 - s)`; α is 1 where it is left out, but in the operator QuickGelu. */
+export const swishGrad = (alphaByDefault: number): GradRule =>
+  times((ctx, x, make) => {
+    const alpha = ctx.node.float('alpha', alphaByDefault);
+    const s = make.sigmoid(make.mul(x, alpha));
+    return make.add(s, make.mul(make.mul(ctx.output(0), alpha), make.sub(1, s)));
+  });
 
 /** `log(1 + exp(x))`: sigmoid(x). */
 export const softplusGrad = times((_ctx, x, make) => make.sigmoid(x));

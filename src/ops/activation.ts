@@ -154,7 +154,7 @@ export const ACTIVATION: readonly Operator[] = [
   activation('HardSigmoid', 1, 'max(0, min(1, alpha * x + beta)).', { grad: hardSigmoidGrad }),
   activation('HardSwish', 14, 'x * max(0, min(1, x / 6 + 1 / 2)).', { grad: hardSwishGrad }),
   activation('Mish', 18, 'x * tanh(log(1 + exp(x))).', { grad: mishGrad }),
-  activation('Swish', 24, 'x * sigmoid(alpha * x).', { grad: swishGrad }),
+  activation('Swish', 24, 'x * sigmoid(alpha * x).', { grad: swishGrad(1) }),
   activation('Softplus', 1, 'log(1 + exp(x)).', { grad: softplusGrad }),
   activation('Softsign', 1, 'x / (1 + |x|).', { grad: softsignGrad }),
   activation('Tanh', 1, 'Hyperbolic tangent.', { grad: tanhGrad }),

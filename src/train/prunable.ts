@@ -2,6 +2,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { toFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { AnyModule, Parameter } from '../nn/index.ts';
+import { countZeros } from '../profile/index.ts';
 import {
   customFromMask,
   type Granularity,
@@ -43,15 +44,13 @@ export function prunables(model: AnyModule, options: SelectOptions = {}): Prunab
 }
 
 /** Zeros among the entries of a parameter as it is used. */
-export const zerosOf = ({ data }: Parameter): number =>
-  data.float32.reduce((count, value) => count + Number(value === 0), 0);
+export const zerosOf = ({ data }: Parameter): number => countZeros(data);
 
 /** Pruned entries of a parameter: those whose mask is 0. */
-export const prunedOf = ({ mask }: Parameter): number =>
-  mask ? mask.float32.reduce((count, value) => count + Number(value === 0), 0) : 0;
+export const prunedOf = ({ mask }: Parameter): number => (mask ? countZeros(mask) : 0);
 
 /** Share of pruned entries among the weights given. */
-export function prunedShare(weights: readonly Prunable[]): number {
+export function prunedShare(weights: readonly { readonly parameter: Parameter }[]): number {
   const size = weights.reduce((sum, { parameter }) => sum + parameter.size, 0);
   const pruned = weights.reduce((sum, { parameter }) => sum + prunedOf(parameter), 0);
   return size === 0 ? 0 : pruned / size;

@@ -80,6 +80,8 @@ class StepWriter {
   readonly #builder: GraphBuilder;
   readonly #make: Expressions;
   readonly #traced: ReturnType<typeof traceDetailed>;
+  /** Values that hold the model's tensors, as the trace gives them. */
+  readonly #initializers = new Map<Tensor, Value>();
   /** Elements of each parameter before masking, as the forward pass reads them. */
   readonly #originals = new Map<Parameter, Value>();
   readonly #masks = new Map<string, Parameter>();
@@ -98,6 +100,9 @@ class StepWriter {
     this.#graph = this.#traced.graph;
     this.#builder = new GraphBuilder(this.#graph, inferShapes(this.#graph));
     this.#make = new Expressions(this.#builder);
+    for (const value of this.#graph.initializers) {
+      if (value.initializer) this.#initializers.set(value.initializer, value);
+    }
   }
 
   write(): StepGraph {
@@ -175,7 +180,7 @@ class StepWriter {
   }
 
   #initializerOf(tensor: Tensor): Value | undefined {
-    return this.#graph.initializers.find((value) => value.initializer === tensor);
+    return this.#initializers.get(tensor);
   }
 
   /** Buffers with a new value become inputs, their new value an output. */

@@ -5,6 +5,7 @@ import { maskSmallest } from '../../core/selection.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { AnyModule, Parameter } from '../../nn/index.ts';
 import type { Json } from '../checkpoint.ts';
+import { prunedShare } from '../prunable.ts';
 import type { Trainer, TrainingCallback } from '../trainer.ts';
 import { densitiesOf, type SparsityDistribution, sparsityDistributions } from './densities.ts';
 import {
@@ -13,7 +14,6 @@ import {
   chooseTargets,
   type GradualSelection,
   type GradualTarget,
-  maskedShare,
   setMask,
 } from './targets.ts';
 
@@ -106,7 +106,7 @@ export class RigL implements TrainingCallback {
 
   /** Share of the chosen weights that is masked now; 0 before training. */
   get sparsity(): number {
-    return maskedShare(this.#targets);
+    return prunedShare(this.#targets);
   }
 
   /** Draws the masks. Throws ArgumentError where a weight has one already, or is not trained; nothing has changed then. */

@@ -3,6 +3,7 @@ import { roundHalfEven } from '../../core/numeric.ts';
 import { maskSmallest } from '../../core/selection.ts';
 import type { AnyModule } from '../../nn/index.ts';
 import type { Json } from '../checkpoint.ts';
+import { prunedShare } from '../prunable.ts';
 import type { Trainer, TrainingCallback } from '../trainer.ts';
 import {
   checkSteps,
@@ -10,7 +11,6 @@ import {
   chooseTargets,
   type GradualSelection,
   type GradualTarget,
-  maskedShare,
   setMask,
 } from './targets.ts';
 
@@ -77,7 +77,7 @@ export abstract class ScheduledPruning implements TrainingCallback {
 
   /** Share of the chosen weights that is masked now. */
   get sparsity(): number {
-    return maskedShare(this.targets);
+    return prunedShare(this.targets);
   }
 
   /** Scores of a weight's entries, those that are masked included; null where there are none yet. */

@@ -51,17 +51,6 @@ export function setMask({ module, own, parameter }: GradualTarget, mask: Float32
   } else customFromMask(module, own, new Tensor('float32', parameter.shape, mask));
 }
 
-/** Share of the entries of all weights that are masked, in [0, 1]. */
-export function maskedShare(targets: readonly GradualTarget[]): number {
-  let size = 0;
-  let masked = 0;
-  for (const { parameter } of targets) {
-    size += parameter.size;
-    for (const kept of parameter.mask?.float32 ?? []) if (kept === 0) masked++;
-  }
-  return size === 0 ? 0 : masked / size;
-}
-
 /** Throws ArgumentError unless a number of steps is whole and at least 1. */
 export function checkSteps(caller: string, option: string, value: number): void {
   if (Number.isSafeInteger(value) && value >= 1) return;
