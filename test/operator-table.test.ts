@@ -11,7 +11,7 @@ const relu: Operator = {
   infer: (ctx) => [ctx.input(0)],
   cost: { unsupported: 'not counted' },
   grad: () => [null],
-  channels: () => [null],
+  channels: () => ({ outputs: [] }),
   layer: null,
 };
 

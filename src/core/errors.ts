@@ -67,6 +67,13 @@ export class UnsupportedError extends SecateurError {
   }
 }
 
+/** A structural cut cannot be made, or does not hold what it promises; nothing has changed then. */
+export class StructuralError extends SecateurError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('structural', message, options);
+  }
+}
+
 /** State dict and module do not fit each other (PyTorch's `load_state_dict` errors). */
 export class StateDictError extends SecateurError {
   readonly missing: readonly string[];

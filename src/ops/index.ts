@@ -3,6 +3,7 @@
 export { batchNormTraining, blended, unbiased } from './batch-norm-training.ts';
 export { BLOCKED_DOMAIN } from './blocked.ts';
 export { GraphBuilder, type OpOptions } from './builder.ts';
+export { bundleAt, bundleSizes, reordered } from './channels.ts';
 export { Expressions, type NodeWriter, type Term } from './expressions.ts';
 export {
   annotateTypes,
@@ -15,10 +16,16 @@ export {
 export { channelLayout, convLayout, convTransposeLayout, linearLayout } from './layer.ts';
 export {
   type Alias,
+  type AxisLabels,
+  type Bundle,
+  type Channels,
+  type ChannelsContext,
+  type ChannelsResult,
   type Composition,
   type CompositionContext,
   type Convention,
   type Cost,
+  type CutContext,
   GRADIENT_OPSET,
   type GradContext,
   type GradRule,

@@ -1,6 +1,6 @@
 import type { DType } from '../core/dtype.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { Dim, Graph, Node, Shape, Value } from '../ir/index.ts';
+import type { Attribute, Dim, Graph, Node, Shape, Value } from '../ir/index.ts';
 import type { Expressions } from './expressions.ts';
 
 /** Written in place of a rule an operator does not have, with the reason, which errors and reports quote. */
@@ -148,25 +148,110 @@ export interface TrainingContext extends RewriteContext {
 /** What an operator computes while a model is trained, where that differs from what its node says: gives its outputs. Null where it does not differ. */
 export type TrainingRule = (ctx: TrainingContext) => readonly (Value | null)[] | null;
 
-/** Labels of channels carried by a value on a bundle of axes: see the design, "labels and rectangles". */
-export interface ChannelLabels {
+/**
+ * Labels of the indices along some axes of a value: row-major over the sizes of `axes`, in the order listed. Usually one axis and a vector; after a Reshape that splits an axis, two axes
+ * and a matrix, whose first axis is that of its rows also where a Transpose has put it behind. Axes of size 1 carry no labels.
+ */
+export interface Bundle {
   readonly axes: readonly number[];
   readonly labels: Int32Array;
 }
 
-/** What a channel rule is told, and how it ties labels together. */
+/** The labels of a value, on disjoint axes. An axis in no bundle carries none: it is not followed and cannot be cut. */
+export type Channels = readonly Bundle[];
+
+/** Labels along one axis; null: the axis carries none. */
+export type AxisLabels = Int32Array | null;
+
+/**
+ * What a channel rule is told of its node, and how it ties labels together. A label is one index along an axis that could be cut; labels that are tied can only go together. Sizes are
+ * static here. See the design, "labels and rectangles".
+ */
 export interface ChannelsContext {
   readonly node: Node;
+  /** Version of the node's operator domain. */
   readonly opset: number;
-  readonly inputs: readonly (ChannelLabels | null)[];
-  /** Labels that can only go together from here on. */
-  merge(a: number, b: number): void;
-  /** Channels that must stay, with the reason for the report. */
-  freeze(labels: Int32Array, why: string): void;
+  /** True where the node has input `index`. */
+  has(index: number): boolean;
+  /** Sizes of input `index`. */
+  shape(index: number): readonly number[];
+  /** Sizes of output `index`. */
+  outputShape(index: number): readonly number[];
+  /** Elements of input `index`, where they are known without running. */
+  numbers(index: number): readonly number[] | undefined;
+  /** Labels of input `index`; empty where it carries none or is left out. */
+  channels(index: number): Channels;
+  /**
+   * Labels of one axis (counted from the front) of input `index`: an index is alive where anything at it is. In a bundle of several axes these are labels of whole rows or columns. Asking for
+   * a later axis of a bundle gives its columns an identity: all rows then lose the same ones.
+   */
+  axis(index: number, axis: number): AxisLabels;
+  /** As `axis`, of any labels. */
+  axisOf(channels: Channels, axis: number): AxisLabels;
+  /** The axis labels `axis` would give, as a bundle of their own on axis `to`; empty where there are none. */
+  moved(index: number, axis: number, to: number): Channels;
+  /** Ties labels position by position. Where one side carries none, the other cannot be cut. `why` says so, after the node's label: `is added to what cannot be cut`. */
+  tie(a: AxisLabels, b: AxisLabels, why?: string): void;
+  /** Ties an axis of an input with an axis of another (or the same) that it is multiplied and summed with: of a weight, this is its input axis. */
+  contract(a: number, axisA: number, b: number, axisB: number): void;
+  /** Says that an axis of input `index` makes output channels where that input is a weight: those may be cut. Gives its labels. */
+  source(index: number, axis: number): AxisLabels;
+  /** Channels that must stay, with the reason for the report (`Softmax '/s': …` is put before it). Nothing for null. */
+  freeze(labels: AxisLabels | Channels, why: string): void;
+  /** `count` labels that can never be cut, for what is joined to labelled channels and carries none. */
+  fixed(count: number, why: string): Int32Array;
+  /** Says that the node mixes the channels on these labels (a mean, a norm, a softmax over them): they may be cut, but equality with the silenced model does not hold there. */
+  inexact(labels: AxisLabels | Channels, why: string): void;
+  /**
+   * Labels of a broadcast of several inputs (all by default) to a shape (that of output 0 by default), as elementwise operators do it: aligned at the last axis; labels that meet are tied,
+   * an axis of size 1 takes those of the others.
+   */
+  broadcast(indices?: readonly number[], shape?: readonly number[]): Channels;
+  /** Labels without those on some axes: whatever differs along them is tied first (an axis that is mixed with others that are not followed). */
+  collapse(channels: Channels, axes: readonly number[], shape: readonly number[]): Channels;
+  /** Makes rows and columns of every bundle keep their identity: needed before its axes come in another order in one axis. */
+  grid(bundle: Bundle): void;
 }
 
-/** Ties the channels of inputs, weights and outputs of a node; gives the labels its outputs carry. */
-export type ChannelsRule = (ctx: ChannelsContext) => readonly (ChannelLabels | null)[];
+/** What a cut is told of a node, in the graph that is being cut: weights are cut already, nodes before it too. */
+export interface CutContext {
+  /** The node in the copy that is cut. */
+  readonly node: Node;
+  readonly opset: number;
+  /** Sizes of input `index` before the cut. */
+  shapeBefore(index: number): readonly number[];
+  /** Sizes of input `index` after the cut. */
+  shape(index: number): readonly number[];
+  /** Sizes that output `index` must have after the cut. */
+  outputShape(index: number): readonly number[];
+  /** For each of these labels, whether it stays. */
+  keeps(labels: Int32Array): readonly boolean[];
+  /** How many of these labels stay. */
+  kept(labels: Int32Array): number;
+  /** Elements of input `index` before the cut, where they are known. */
+  numbersBefore(index: number): readonly number[] | undefined;
+  /** Sets an attribute. */
+  setAttribute(name: string, attribute: Attribute): void;
+  /**
+   * Demands integers of input `index` (null: whatever stands there). Where the graph gives others, a constant is put in its place. Throws StructuralError where an open one is not known.
+   */
+  setNumbers(index: number, values: readonly (number | null)[]): void;
+  /** Puts a constant in place of input `index`. */
+  setConstant(index: number, tensor: Tensor): void;
+  /** An error that begins with the node's label. */
+  error(message: string): Error;
+}
+
+/** What a channel rule gives. */
+export interface ChannelsResult {
+  /** Labels of the outputs. Missing ones: none. Every axis they name has its size in `outputShape`. */
+  readonly outputs: readonly Channels[];
+  /** Counts anew what the node says of sizes, where it says any: Split sizes, Reshape shapes, groups, heads. Called only where something the node reads or makes is cut. */
+  readonly cut?: (ctx: CutContext) => void;
+}
+
+/** Ties the channels of inputs, weights and outputs of a node. */
+export type ChannelsRule = (ctx: ChannelsContext) => ChannelsResult;
 
 /** How the axes of a weight are used. */
 export interface WeightLayout {
