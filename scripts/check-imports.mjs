@@ -38,7 +38,7 @@ const ROOMS = {
   nn: [...BASE, 'runtime', 'autograd', 'io'],
   models: ['core', 'ir', 'ops', 'nn'],
   prune: [...BASE, 'runtime', 'nn'],
-  structural: [...BASE, 'runtime', 'nn'],
+  structural: [...LAYERS, 'data', 'io', 'profile'],
   profile: [...BASE, 'runtime', 'nn', 'io'],
   data: ['core', 'io'],
   train: [...TRAIN, 'report'],

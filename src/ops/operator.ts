@@ -186,8 +186,8 @@ export interface ChannelsContext {
    * a later axis of a bundle gives its columns an identity: all rows then lose the same ones.
    */
   axis(index: number, axis: number): AxisLabels;
-  /** As `axis`, of any labels. */
-  axisOf(channels: Channels, axis: number): AxisLabels;
+  /** As `axis`, of any labels on a value of these sizes (of the axes that carry labels; a vector may be seen as a matrix so). */
+  axisOf(channels: Channels, axis: number, shape: readonly number[]): AxisLabels;
   /** The axis labels `axis` would give, as a bundle of their own on axis `to`; empty where there are none. */
   moved(index: number, axis: number, to: number): Channels;
   /** Ties labels position by position. Where one side carries none, the other cannot be cut. `why` says so, after the node's label: `is added to what cannot be cut`. */
@@ -210,7 +210,12 @@ export interface ChannelsContext {
   /** Labels without those on some axes: whatever differs along them is tied first (an axis that is mixed with others that are not followed). */
   collapse(channels: Channels, axes: readonly number[], shape: readonly number[]): Channels;
   /** Makes rows and columns of every bundle keep their identity: needed before its axes come in another order in one axis. */
-  grid(bundle: Bundle): void;
+  grid(bundle: Bundle, shape: readonly number[]): void;
+  /**
+   * Says that axis `axis` of weight `index` holds other channels for each part of its axis `along` (a grouped convolution's input axis): `labels` is a matrix, a row for each of the parts, that
+   * are equally long. The cut then picks along `axis` part by part; costs, importance and plans count it so. Call it in place of tying that axis.
+   */
+  perPart(index: number, axis: number, along: number, labels: Int32Array): void;
 }
 
 /** What a cut is told of a node, in the graph that is being cut: weights are cut already, nodes before it too. */

@@ -27,6 +27,26 @@ export interface Rectangle {
   readonly rowsUsed: boolean;
 }
 
+/** An axis of a weight that holds other channels for each part of another axis: the input axis of a grouped convolution. */
+export interface PartedAxis {
+  readonly node: Node;
+  /** The initializer. */
+  readonly value: Value;
+  readonly axis: number;
+  readonly along: number;
+  readonly parts: number;
+  /** A row of labels for each part. */
+  readonly labels: Int32Array;
+}
+
+/** An axis of a weight that reads channels. */
+export interface Consumer {
+  readonly node: Node;
+  /** The initializer. */
+  readonly value: Value;
+  readonly axis: number;
+}
+
 /** What a node does to channels that keeps the cut model from equalling the silenced one there. */
 export interface Inexact {
   readonly node: Node;
@@ -43,6 +63,8 @@ export interface Coupling {
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly labelCount: number;
   readonly sources: readonly Source[];
+  readonly consumers: readonly Consumer[];
+  readonly partedAxes: readonly PartedAxis[];
   readonly rectangles: readonly Rectangle[];
   /** Nodes that mix channels. */
   readonly inexact: readonly Inexact[];

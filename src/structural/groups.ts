@@ -24,6 +24,11 @@ export interface Member {
   readonly indices: Int32Array;
   /** The unit of each of these indices. */
   readonly units: Int32Array;
+  /**
+   * Set where the axis holds other channels for each of `count` equal parts of axis `along` (a grouped convolution's input axis): an index is then `part * size + position`, `size` being that of
+   * `axis`.
+   */
+  readonly parts?: { readonly along: number; readonly count: number };
 }
 
 /** Channels that are tied layer by layer. A unit is what can only go together: one residual channel with all that hangs on it, or a head. */
@@ -68,6 +73,8 @@ export interface ChannelGroups {
   readonly groups: readonly ChannelGroup[];
   /** Each unit that can go is in one lane. */
   readonly lanes: readonly Lane[];
+  /** Sets of units of which at least one must stay: else an axis of some value would be empty. */
+  readonly needed: readonly Int32Array[];
   /** Why a unit cannot go; null where it can. */
   readonly whyNot: readonly (string | null)[];
   /** For each label 1 where it stays when these units (1: removed) go, with all that follows from it. */
