@@ -68,6 +68,8 @@ const PACKAGES = {
   // Loaded when a chart is drawn: their import takes a quarter of a second.
   vega: ['report'],
   'vega-lite': ['report'],
+  // Loaded when a graph is drawn.
+  '@dagrejs/dagre': ['structural'],
 };
 
 const NODE_ROOMS = ['cli', 'node'];
