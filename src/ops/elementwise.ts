@@ -261,7 +261,7 @@ const logical = { grad: notDifferentiable };
 
 /** Arithmetic, comparison and logic, element by element. */
 export const ELEMENTWISE: readonly Operator[] = [
-  entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad }),
+  entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad, sum: true }),
   entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), { grad: subGrad }),
   entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), { grad: mulGrad }),
   entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div), {
@@ -276,7 +276,10 @@ export const ELEMENTWISE: readonly Operator[] = [
     grad: extremumGrad,
   }),
   entry('Mean', 8, 'Elementwise mean of any number of tensors.', mean, { grad: meanGrad }),
-  entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add), { grad: addGrad }),
+  entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add), {
+    grad: addGrad,
+    sum: true,
+  }),
   entry('Where', 9, 'Elements of one tensor where the condition holds, of the other elsewhere.', where, {
     grad: whereGrad,
   }),

@@ -319,6 +319,8 @@ export interface Operator {
   ) => Alias | null;
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
+  /** True where output 0 is the sum of its inputs (`Add`): of two, each can stand for the sum where the other is left out. */
+  readonly sum?: boolean;
   readonly infer: InferRule;
   readonly cost: CostRule | Unsupported;
   readonly grad: GradRule | Unsupported;
