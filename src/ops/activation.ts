@@ -1,4 +1,5 @@
 import { sizeOf } from '../core/tensor.ts';
+import { ACTIVATION_CHANNELS } from './activation-channels.ts';
 import {
   celuGrad,
   eluGrad,
@@ -37,6 +38,7 @@ import {
   type UpgradeRule,
   unsupported,
 } from './operator.ts';
+import { withRules } from './with-rules.ts';
 
 /** Floating-point in, the same type out. */
 export const sameFloat: InferRule = (ctx) => {
@@ -125,60 +127,63 @@ function inferPRelu(ctx: InferContext): ReturnType<InferRule> {
 }
 
 /** Activations. */
-export const ACTIVATION: readonly Operator[] = [
-  activation('Relu', 1, 'max(0, x).', { grad: reluGrad, infer: sameNumeric }),
-  // thop: one operation per element in 0.0.31, none in 0.1.1.
-  activation('LeakyRelu', 1, 'x where x >= 0, else alpha * x.', {
-    grad: leakyReluGrad,
-    cost: perOutput(1, 0),
-  }),
-  {
-    // thop: no rule in 0.0.31, one operation per element in 0.1.1.
-    ...activation('PRelu', 1, 'x where x >= 0, else slope * x with a slope that is learnt.', {
-      infer: inferPRelu,
-      grad: preluGrad,
-      cost: perOutput(0, 1),
+export const ACTIVATION: readonly Operator[] = withRules(
+  [
+    activation('Relu', 1, 'max(0, x).', { grad: reluGrad, infer: sameNumeric }),
+    // thop: one operation per element in 0.0.31, none in 0.1.1.
+    activation('LeakyRelu', 1, 'x where x >= 0, else alpha * x.', {
+      grad: leakyReluGrad,
+      cost: perOutput(1, 0),
     }),
-    layer: (node, isConstant) => {
-      const axis = statedShape(node, 1)?.findIndex((dim) => dim !== 1) ?? -1;
-      return makeLayer(isConstant, 'PReLU', [['weight', 1, axis < 0 ? undefined : channelLayout(axis)]]);
+    {
+      // thop: no rule in 0.0.31, one operation per element in 0.1.1.
+      ...activation('PRelu', 1, 'x where x >= 0, else slope * x with a slope that is learnt.', {
+        infer: inferPRelu,
+        grad: preluGrad,
+        cost: perOutput(0, 1),
+      }),
+      layer: (node, isConstant) => {
+        const axis = statedShape(node, 1)?.findIndex((dim) => dim !== 1) ?? -1;
+        return makeLayer(isConstant, 'PReLU', [['weight', 1, axis < 0 ? undefined : channelLayout(axis)]]);
+      },
     },
-  },
-  activation('Elu', 1, 'x where x >= 0, else alpha * (exp(x) - 1).', { grad: eluGrad }),
-  activation('Celu', 12, 'max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).', { grad: celuGrad }),
-  activation('Selu', 1, 'Elu scaled so that activations normalize themselves.', { grad: seluGrad }),
-  activation('Gelu', 20, 'x times the normal distribution function of x, exact or by tanh.', {
-    grad: geluGrad,
-  }),
-  activation('Sigmoid', 1, '1 / (1 + exp(-x)).', { grad: sigmoidGrad }),
-  activation('HardSigmoid', 1, 'max(0, min(1, alpha * x + beta)).', { grad: hardSigmoidGrad }),
-  activation('HardSwish', 14, 'x * max(0, min(1, x / 6 + 1 / 2)).', { grad: hardSwishGrad }),
-  activation('Mish', 18, 'x * tanh(log(1 + exp(x))).', { grad: mishGrad }),
-  activation('Swish', 24, 'x * sigmoid(alpha * x).', { grad: swishGrad(1) }),
-  activation('Softplus', 1, 'log(1 + exp(x)).', { grad: softplusGrad }),
-  activation('Softsign', 1, 'x / (1 + |x|).', { grad: softsignGrad }),
-  activation('Tanh', 1, 'Hyperbolic tangent.', { grad: tanhGrad }),
-  activation('ThresholdedRelu', 10, 'x where x > alpha, else 0.', { grad: thresholdedReluGrad }),
-  activation('Shrink', 9, 'x moved towards 0 by bias where |x| > lambd, else 0.', {
-    grad: shrinkGrad,
-    infer: sameNumeric,
-  }),
-  activation('Softmax', 1, 'exp(x) divided by its sum along an axis.', {
-    grad: softmaxGrad,
-    infer: alongAxis,
-    cost: softmaxCost,
-    upgrade: upgradeAlongAxis,
-  }),
-  activation('LogSoftmax', 1, 'Logarithm of Softmax.', {
-    grad: logSoftmaxGrad,
-    infer: alongAxis,
-    upgrade: upgradeAlongAxis,
-  }),
-  activation('Hardmax', 1, '1 at the largest element along an axis, 0 elsewhere.', {
-    infer: alongAxis,
-    upgrade: upgradeAlongAxis,
-    grad: unsupported(
-      'the result is constant wherever it is differentiable, so its gradient is 0 everywhere',
-    ),
-  }),
-];
+    activation('Elu', 1, 'x where x >= 0, else alpha * (exp(x) - 1).', { grad: eluGrad }),
+    activation('Celu', 12, 'max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).', { grad: celuGrad }),
+    activation('Selu', 1, 'Elu scaled so that activations normalize themselves.', { grad: seluGrad }),
+    activation('Gelu', 20, 'x times the normal distribution function of x, exact or by tanh.', {
+      grad: geluGrad,
+    }),
+    activation('Sigmoid', 1, '1 / (1 + exp(-x)).', { grad: sigmoidGrad }),
+    activation('HardSigmoid', 1, 'max(0, min(1, alpha * x + beta)).', { grad: hardSigmoidGrad }),
+    activation('HardSwish', 14, 'x * max(0, min(1, x / 6 + 1 / 2)).', { grad: hardSwishGrad }),
+    activation('Mish', 18, 'x * tanh(log(1 + exp(x))).', { grad: mishGrad }),
+    activation('Swish', 24, 'x * sigmoid(alpha * x).', { grad: swishGrad(1) }),
+    activation('Softplus', 1, 'log(1 + exp(x)).', { grad: softplusGrad }),
+    activation('Softsign', 1, 'x / (1 + |x|).', { grad: softsignGrad }),
+    activation('Tanh', 1, 'Hyperbolic tangent.', { grad: tanhGrad }),
+    activation('ThresholdedRelu', 10, 'x where x > alpha, else 0.', { grad: thresholdedReluGrad }),
+    activation('Shrink', 9, 'x moved towards 0 by bias where |x| > lambd, else 0.', {
+      grad: shrinkGrad,
+      infer: sameNumeric,
+    }),
+    activation('Softmax', 1, 'exp(x) divided by its sum along an axis.', {
+      grad: softmaxGrad,
+      infer: alongAxis,
+      cost: softmaxCost,
+      upgrade: upgradeAlongAxis,
+    }),
+    activation('LogSoftmax', 1, 'Logarithm of Softmax.', {
+      grad: logSoftmaxGrad,
+      infer: alongAxis,
+      upgrade: upgradeAlongAxis,
+    }),
+    activation('Hardmax', 1, '1 at the largest element along an axis, 0 elsewhere.', {
+      infer: alongAxis,
+      upgrade: upgradeAlongAxis,
+      grad: unsupported(
+        'the result is constant wherever it is differentiable, so its gradient is 0 everywhere',
+      ),
+    }),
+  ],
+  { channels: ACTIVATION_CHANNELS },
+);

@@ -1,12 +1,14 @@
 import { type DType, dtypeInfo, dtypeOfCode } from '../core/dtype.ts';
 import type { Shape } from '../ir/index.ts';
 import { axisOf, inferredWith } from './broadcast.ts';
+import { CAST_CHANNELS } from './cast-channels.ts';
 import { castGrad } from './cast-grad.ts';
 import { settle } from './elementwise-fold.ts';
 import { entry } from './entry.ts';
 import { expectFloat } from './expect.ts';
 import { integersHaveNoGradient } from './later.ts';
 import type { InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
+import { withRules } from './with-rules.ts';
 
 /** The dtype an attribute names by its ONNX code, or `fallback`. Throws ShapeError where the code is none. */
 export function dtypeAttribute(ctx: InferContext, name: string, fallback: DType): DType;
@@ -78,27 +80,30 @@ const dynamicQuantize: InferRule = (ctx) => {
 };
 
 /** Changes of element type, and quantization. */
-export const CAST: readonly Operator[] = [
-  entry('Cast', 6, 'Elements converted to another type.', cast, { grad: castGrad }),
-  entry('CastLike', 15, "Elements converted to another tensor's type.", castLike, {
-    steering: [1],
-    grad: castGrad,
-  }),
-  entry('QuantizeLinear', 10, 'round(x / scale) + zero point, limited to the integer type.', quantize, {
-    steering: [1, 2],
-    grad: integersHaveNoGradient,
-  }),
-  entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize, {
-    steering: [1, 2],
-    grad: integersHaveNoGradient,
-  }),
-  entry(
-    'DynamicQuantizeLinear',
-    11,
-    'Quantization to uint8 with a scale from the range of the data.',
-    dynamicQuantize,
-    {
+export const CAST: readonly Operator[] = withRules(
+  [
+    entry('Cast', 6, 'Elements converted to another type.', cast, { grad: castGrad }),
+    entry('CastLike', 15, "Elements converted to another tensor's type.", castLike, {
+      steering: [1],
+      grad: castGrad,
+    }),
+    entry('QuantizeLinear', 10, 'round(x / scale) + zero point, limited to the integer type.', quantize, {
+      steering: [1, 2],
       grad: integersHaveNoGradient,
-    },
-  ),
-];
+    }),
+    entry('DequantizeLinear', 10, '(x - zero point) * scale.', dequantize, {
+      steering: [1, 2],
+      grad: integersHaveNoGradient,
+    }),
+    entry(
+      'DynamicQuantizeLinear',
+      11,
+      'Quantization to uint8 with a scale from the range of the data.',
+      dynamicQuantize,
+      {
+        grad: integersHaveNoGradient,
+      },
+    ),
+  ],
+  { channels: CAST_CHANNELS },
+);

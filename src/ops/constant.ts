@@ -2,12 +2,14 @@ import { Tensor } from '../core/tensor.ts';
 import type { Node } from '../ir/index.ts';
 import { inferredWith } from './broadcast.ts';
 import { dtypeAttribute } from './cast.ts';
+import { CONSTANT_CHANNELS } from './constant-channels.ts';
 import { entry } from './entry.ts';
 import { inferredOf, MOST_KNOWN } from './infer-constant.ts';
 import { notDifferentiable } from './later.ts';
 import { shapeElements } from './layout.ts';
 import type { InferRule, Operator } from './operator.ts';
 import { range } from './slicing.ts';
+import { withRules } from './with-rules.ts';
 
 /** The tensor of a Constant node; null where it holds strings or a sparse tensor. */
 function constantTensor(node: Node): Tensor | null {
@@ -72,29 +74,38 @@ const multinomial: InferRule = (ctx) => [
 const drawn = { nondeterministic: true, grad: notDifferentiable };
 
 /** Operators that make tensors out of nothing but attributes and sizes. */
-export const CONSTANT: readonly Operator[] = [
-  entry('Constant', 1, 'A tensor given by an attribute.', constant, {
-    grad: notDifferentiable,
-    constant: constantTensor,
-  }),
-  entry('ConstantOfShape', 9, 'A tensor filled with one value.', constantOfShape, {
-    grad: notDifferentiable,
-    shapeInput: 0,
-  }),
-  entry('Range', 11, 'Numbers from start to limit in steps of delta.', range, {
-    grad: notDifferentiable,
-    steering: [0, 1, 2],
-  }),
-  entry('RandomNormal', 1, 'Normally distributed numbers.', random, drawn),
-  entry('RandomNormalLike', 1, 'Normally distributed numbers in the shape of the input.', randomLike, drawn),
-  entry('RandomUniform', 1, 'Uniformly distributed numbers.', random, drawn),
-  entry(
-    'RandomUniformLike',
-    1,
-    'Uniformly distributed numbers in the shape of the input.',
-    randomLike,
-    drawn,
-  ),
-  entry('Bernoulli', 15, 'Zeros and ones drawn with the probabilities of the input.', randomLike, drawn),
-  entry('Multinomial', 7, 'Classes drawn by their log-probabilities.', multinomial, drawn),
-];
+export const CONSTANT: readonly Operator[] = withRules(
+  [
+    entry('Constant', 1, 'A tensor given by an attribute.', constant, {
+      grad: notDifferentiable,
+      constant: constantTensor,
+    }),
+    entry('ConstantOfShape', 9, 'A tensor filled with one value.', constantOfShape, {
+      grad: notDifferentiable,
+      shapeInput: 0,
+    }),
+    entry('Range', 11, 'Numbers from start to limit in steps of delta.', range, {
+      grad: notDifferentiable,
+      steering: [0, 1, 2],
+    }),
+    entry('RandomNormal', 1, 'Normally distributed numbers.', random, drawn),
+    entry(
+      'RandomNormalLike',
+      1,
+      'Normally distributed numbers in the shape of the input.',
+      randomLike,
+      drawn,
+    ),
+    entry('RandomUniform', 1, 'Uniformly distributed numbers.', random, drawn),
+    entry(
+      'RandomUniformLike',
+      1,
+      'Uniformly distributed numbers in the shape of the input.',
+      randomLike,
+      drawn,
+    ),
+    entry('Bernoulli', 15, 'Zeros and ones drawn with the probabilities of the input.', randomLike, drawn),
+    entry('Multinomial', 7, 'Classes drawn by their log-probabilities.', multinomial, drawn),
+  ],
+  { channels: CONSTANT_CHANNELS },
+);

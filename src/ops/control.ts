@@ -26,6 +26,14 @@ const sequencesHaveNoGradient = unsupported(
 
 const costOfBranches = unsupported('how often its subgraphs run is known at run time only');
 
+const subgraphsNotFollowed = unsupported(
+  'channels are not followed into its subgraphs, so what they read and give stays whole',
+);
+
+const sequencesNotFollowed = unsupported(
+  'channels are not followed through sequences and optionals, so what is put in and taken out stays whole',
+);
+
 function subgraph(ctx: InferContext, name: string): Graph {
   const attribute = ctx.node.attributes.get(name);
   if (attribute?.kind === 'graph') return attribute.value;
@@ -149,41 +157,63 @@ const upgradeScan: UpgradeRule = (ctx) => {
 /** Subgraphs, sequences and optional values. */
 export const CONTROL: readonly Operator[] = [
   entry('If', 1, 'One of two subgraphs.', conditional, {
+    channels: subgraphsNotFollowed,
     cost: costOfBranches,
     grad: branchesHaveNoGradient,
   }),
   entry('Loop', 1, 'A subgraph run again and again.', loop, {
+    channels: subgraphsNotFollowed,
     cost: costOfBranches,
     grad: turnsHaveNoGradient,
   }),
   entry('Scan', 8, 'A subgraph run along an axis.', scan, {
+    channels: subgraphsNotFollowed,
     cost: costOfBranches,
     grad: turnsHaveNoGradient,
     upgrade: upgradeScan,
   }),
-  entry('SequenceConstruct', 11, 'A sequence of tensors.', notFollowed, { grad: sequencesHaveNoGradient }),
-  entry('SequenceEmpty', 11, 'A sequence of nothing.', notFollowed, { grad: sequencesHaveNoGradient }),
+  entry('SequenceConstruct', 11, 'A sequence of tensors.', notFollowed, {
+    channels: sequencesNotFollowed,
+    grad: sequencesHaveNoGradient,
+  }),
+  entry('SequenceEmpty', 11, 'A sequence of nothing.', notFollowed, {
+    channels: sequencesNotFollowed,
+    grad: sequencesHaveNoGradient,
+  }),
   entry('SequenceInsert', 11, 'A sequence with a tensor put in.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: sequencesHaveNoGradient,
   }),
   entry('SequenceErase', 11, 'A sequence with a tensor taken out.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: sequencesHaveNoGradient,
   }),
-  entry('SequenceAt', 11, 'A tensor of a sequence.', notFollowed, { grad: sequencesHaveNoGradient }),
+  entry('SequenceAt', 11, 'A tensor of a sequence.', notFollowed, {
+    channels: sequencesNotFollowed,
+    grad: sequencesHaveNoGradient,
+  }),
   entry('SequenceLength', 11, 'The number of tensors of a sequence.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: notDifferentiable,
   }),
   entry('SplitToSequence', 11, 'A tensor cut into a sequence.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: sequencesHaveNoGradient,
   }),
   entry('ConcatFromSequence', 11, 'The tensors of a sequence joined.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: sequencesHaveNoGradient,
   }),
-  entry('Optional', 15, 'A value that may be missing.', notFollowed, { grad: sequencesHaveNoGradient }),
+  entry('Optional', 15, 'A value that may be missing.', notFollowed, {
+    channels: sequencesNotFollowed,
+    grad: sequencesHaveNoGradient,
+  }),
   entry('OptionalGetElement', 15, 'The value of an optional.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: sequencesHaveNoGradient,
   }),
   entry('OptionalHasElement', 15, 'True where an optional holds a value.', notFollowed, {
+    channels: sequencesNotFollowed,
     grad: notDifferentiable,
   }),
 ];

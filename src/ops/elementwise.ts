@@ -2,6 +2,7 @@ import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { roundHalfEven } from '../core/numeric.ts';
 import { staticShape } from '../ir/index.ts';
 import { broadcastOffsets, broadcastShapes, followedSizes, inferredWith, pick } from './broadcast.ts';
+import { ELEMENTWISE_CHANNELS } from './elementwise-channels.ts';
 import { arithmetic, FOLDS, type Fold, foldAll, isInteger, settle } from './elementwise-fold.ts';
 import {
   absGrad,
@@ -40,6 +41,7 @@ import { expectFloat, expectSameDtype } from './expect.ts';
 import { notDifferentiable } from './later.ts';
 import type { GradRule, InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
 import { compareDims, moduloDims, multiplyDims } from './symbolic.ts';
+import { withRules } from './with-rules.ts';
 
 function isNonNegative(value: Known): boolean {
   const order = compareDims(value, 0);
@@ -260,185 +262,190 @@ const transcendental = (opType: string, first: number, formula: string, grad: Gr
 const logical = { grad: notDifferentiable };
 
 /** Arithmetic, comparison and logic, element by element. */
-export const ELEMENTWISE: readonly Operator[] = [
-  entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad, sum: true }),
-  entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), { grad: subGrad }),
-  entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), { grad: mulGrad }),
-  entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div), {
-    grad: divGrad,
-  }),
-  entry('Pow', 7, 'Elementwise a to the power of b with broadcasting.', power, { grad: powGrad }),
-  entry('Mod', 10, 'Elementwise remainder with broadcasting.', modulo, { grad: modGrad }),
-  entry('Max', 8, 'Elementwise maximum of any number of tensors.', variadic(FOLDS.Max), {
-    grad: extremumGrad,
-  }),
-  entry('Min', 8, 'Elementwise minimum of any number of tensors.', variadic(FOLDS.Min), {
-    grad: extremumGrad,
-  }),
-  entry('Mean', 8, 'Elementwise mean of any number of tensors.', mean, { grad: meanGrad }),
-  entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add), {
-    grad: addGrad,
-    sum: true,
-  }),
-  entry('Where', 9, 'Elements of one tensor where the condition holds, of the other elsewhere.', where, {
-    grad: whereGrad,
-  }),
-  entry('Clip', 6, 'Elementwise limits from below and above.', clip, {
-    steering: [1, 2],
-    grad: clipGrad,
-    upgrade: upgradeClip,
-  }),
-  entry(
-    'Abs',
-    6,
-    'Elementwise |x|.',
-    unary(
-      onNumber(Math.abs, (symbol) => (isNonNegative(symbol) ? symbol : null)),
-      expectNumbers,
-    ),
-    { grad: absGrad },
-  ),
-  entry(
-    'Neg',
-    6,
-    'Elementwise -x.',
-    unary(
-      onNumber(
-        (a) => -a,
-        (symbol) => multiplyDims(symbol, -1),
+export const ELEMENTWISE: readonly Operator[] = withRules(
+  [
+    entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad, sum: true }),
+    entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), { grad: subGrad }),
+    entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), { grad: mulGrad }),
+    entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div), {
+      grad: divGrad,
+    }),
+    entry('Pow', 7, 'Elementwise a to the power of b with broadcasting.', power, { grad: powGrad }),
+    entry('Mod', 10, 'Elementwise remainder with broadcasting.', modulo, { grad: modGrad }),
+    entry('Max', 8, 'Elementwise maximum of any number of tensors.', variadic(FOLDS.Max), {
+      grad: extremumGrad,
+    }),
+    entry('Min', 8, 'Elementwise minimum of any number of tensors.', variadic(FOLDS.Min), {
+      grad: extremumGrad,
+    }),
+    entry('Mean', 8, 'Elementwise mean of any number of tensors.', mean, { grad: meanGrad }),
+    entry('Sum', 8, 'Elementwise sum of any number of tensors.', variadic(FOLDS.Add), {
+      grad: addGrad,
+      sum: true,
+    }),
+    entry('Where', 9, 'Elements of one tensor where the condition holds, of the other elsewhere.', where, {
+      grad: whereGrad,
+    }),
+    entry('Clip', 6, 'Elementwise limits from below and above.', clip, {
+      steering: [1, 2],
+      grad: clipGrad,
+      upgrade: upgradeClip,
+    }),
+    entry(
+      'Abs',
+      6,
+      'Elementwise |x|.',
+      unary(
+        onNumber(Math.abs, (symbol) => (isNonNegative(symbol) ? symbol : null)),
+        expectNumbers,
       ),
-      expectNumbers,
+      { grad: absGrad },
     ),
-    { grad: negGrad },
-  ),
-  entry('Sqrt', 6, 'Elementwise square root.', unary(onNumber(Math.sqrt), expectFloats), { grad: sqrtGrad }),
-  entry(
-    'Reciprocal',
-    6,
-    'Elementwise 1 / x.',
-    unary(
-      onNumber((a) => 1 / a),
-      expectFloats,
+    entry(
+      'Neg',
+      6,
+      'Elementwise -x.',
+      unary(
+        onNumber(
+          (a) => -a,
+          (symbol) => multiplyDims(symbol, -1),
+        ),
+        expectNumbers,
+      ),
+      { grad: negGrad },
     ),
-    { grad: reciprocalGrad },
-  ),
-  entry('Floor', 6, 'Elementwise rounding down.', unary(onNumber(Math.floor, same), expectFloats), {
-    grad: zeroGrad,
-  }),
-  entry('Ceil', 6, 'Elementwise rounding up.', unary(onNumber(Math.ceil, same), expectFloats), {
-    grad: zeroGrad,
-  }),
-  entry(
-    'Round',
-    11,
-    'Elementwise rounding, halves to even.',
-    unary(onNumber(roundHalfEven, same), expectFloats),
-    { grad: zeroGrad },
-  ),
-  entry(
-    'Sign',
-    9,
-    'Elementwise sign: -1, 0 or 1.',
-    unary(
-      onNumber(Math.sign, (symbol) => (compareDims(symbol, 0) === 1 ? 1 : null)),
-      expectNumbers,
+    entry('Sqrt', 6, 'Elementwise square root.', unary(onNumber(Math.sqrt), expectFloats), {
+      grad: sqrtGrad,
+    }),
+    entry(
+      'Reciprocal',
+      6,
+      'Elementwise 1 / x.',
+      unary(
+        onNumber((a) => 1 / a),
+        expectFloats,
+      ),
+      { grad: reciprocalGrad },
     ),
-    { grad: zeroGrad },
-  ),
-  transcendental('Exp', 6, 'e to the power of x', expGrad),
-  transcendental('Log', 6, 'natural logarithm', logGrad),
-  entry('Erf', 9, 'Elementwise Gauss error function.', unary(null, expectNumbers), { grad: erfGrad }),
-  transcendental('Sin', 7, 'sine', sinGrad),
-  transcendental('Cos', 7, 'cosine', cosGrad),
-  transcendental('Tan', 7, 'tangent', tanGrad),
-  transcendental('Asin', 7, 'arcsine', asinGrad),
-  transcendental('Acos', 7, 'arccosine', acosGrad),
-  transcendental('Atan', 7, 'arctangent', atanGrad),
-  transcendental('Sinh', 9, 'hyperbolic sine', sinhGrad),
-  transcendental('Cosh', 9, 'hyperbolic cosine', coshGrad),
-  transcendental('Asinh', 9, 'inverse hyperbolic sine', asinhGrad),
-  transcendental('Acosh', 9, 'inverse hyperbolic cosine', acoshGrad),
-  transcendental('Atanh', 9, 'inverse hyperbolic tangent', atanhGrad),
-  entry(
-    'Equal',
-    7,
-    'Elementwise a == b.',
-    comparison((a, b) => a === b, [0], [1, -1]),
-    logical,
-  ),
-  entry(
-    'Greater',
-    7,
-    'Elementwise a > b.',
-    comparison((a, b) => a > b, [1], [0, -1, '<=']),
-    logical,
-  ),
-  entry(
-    'GreaterOrEqual',
-    12,
-    'Elementwise a >= b.',
-    comparison((a, b) => a >= b, [0, 1, '>='], [-1]),
-    logical,
-  ),
-  entry(
-    'Less',
-    7,
-    'Elementwise a < b.',
-    comparison((a, b) => a < b, [-1], [0, 1, '>=']),
-    logical,
-  ),
-  entry(
-    'LessOrEqual',
-    12,
-    'Elementwise a <= b.',
-    comparison((a, b) => a <= b, [0, -1, '<='], [1]),
-    logical,
-  ),
-  entry(
-    'And',
-    7,
-    'Elementwise logical and.',
-    logic((a, b) => a & b, 0),
-    logical,
-  ),
-  entry(
-    'Or',
-    7,
-    'Elementwise logical or.',
-    logic((a, b) => a | b, 1),
-    logical,
-  ),
-  entry(
-    'Xor',
-    7,
-    'Elementwise exclusive or.',
-    logic((a, b) => a ^ b, null),
-    logical,
-  ),
-  entry('Not', 1, 'Elementwise logical negation.', not, logical),
-  entry('IsNaN', 9, 'True where an element is not a number.', testOfFloat, logical),
-  entry('IsInf', 10, 'True where an element is infinite.', testOfFloat, logical),
-  entry('BitShift', 11, 'Elementwise shift of unsigned integers.', shift, logical),
-  entry(
-    'BitwiseAnd',
-    18,
-    'Elementwise and of bits.',
-    bitwise((a, b) => a & b),
-    logical,
-  ),
-  entry(
-    'BitwiseOr',
-    18,
-    'Elementwise or of bits.',
-    bitwise((a, b) => a | b),
-    logical,
-  ),
-  entry(
-    'BitwiseXor',
-    18,
-    'Elementwise exclusive or of bits.',
-    bitwise((a, b) => a ^ b),
-    logical,
-  ),
-  entry('BitwiseNot', 18, 'Elementwise negation of bits.', unary(null, expectIntegers), logical),
-];
+    entry('Floor', 6, 'Elementwise rounding down.', unary(onNumber(Math.floor, same), expectFloats), {
+      grad: zeroGrad,
+    }),
+    entry('Ceil', 6, 'Elementwise rounding up.', unary(onNumber(Math.ceil, same), expectFloats), {
+      grad: zeroGrad,
+    }),
+    entry(
+      'Round',
+      11,
+      'Elementwise rounding, halves to even.',
+      unary(onNumber(roundHalfEven, same), expectFloats),
+      { grad: zeroGrad },
+    ),
+    entry(
+      'Sign',
+      9,
+      'Elementwise sign: -1, 0 or 1.',
+      unary(
+        onNumber(Math.sign, (symbol) => (compareDims(symbol, 0) === 1 ? 1 : null)),
+        expectNumbers,
+      ),
+      { grad: zeroGrad },
+    ),
+    transcendental('Exp', 6, 'e to the power of x', expGrad),
+    transcendental('Log', 6, 'natural logarithm', logGrad),
+    entry('Erf', 9, 'Elementwise Gauss error function.', unary(null, expectNumbers), { grad: erfGrad }),
+    transcendental('Sin', 7, 'sine', sinGrad),
+    transcendental('Cos', 7, 'cosine', cosGrad),
+    transcendental('Tan', 7, 'tangent', tanGrad),
+    transcendental('Asin', 7, 'arcsine', asinGrad),
+    transcendental('Acos', 7, 'arccosine', acosGrad),
+    transcendental('Atan', 7, 'arctangent', atanGrad),
+    transcendental('Sinh', 9, 'hyperbolic sine', sinhGrad),
+    transcendental('Cosh', 9, 'hyperbolic cosine', coshGrad),
+    transcendental('Asinh', 9, 'inverse hyperbolic sine', asinhGrad),
+    transcendental('Acosh', 9, 'inverse hyperbolic cosine', acoshGrad),
+    transcendental('Atanh', 9, 'inverse hyperbolic tangent', atanhGrad),
+    entry(
+      'Equal',
+      7,
+      'Elementwise a == b.',
+      comparison((a, b) => a === b, [0], [1, -1]),
+      logical,
+    ),
+    entry(
+      'Greater',
+      7,
+      'Elementwise a > b.',
+      comparison((a, b) => a > b, [1], [0, -1, '<=']),
+      logical,
+    ),
+    entry(
+      'GreaterOrEqual',
+      12,
+      'Elementwise a >= b.',
+      comparison((a, b) => a >= b, [0, 1, '>='], [-1]),
+      logical,
+    ),
+    entry(
+      'Less',
+      7,
+      'Elementwise a < b.',
+      comparison((a, b) => a < b, [-1], [0, 1, '>=']),
+      logical,
+    ),
+    entry(
+      'LessOrEqual',
+      12,
+      'Elementwise a <= b.',
+      comparison((a, b) => a <= b, [0, -1, '<='], [1]),
+      logical,
+    ),
+    entry(
+      'And',
+      7,
+      'Elementwise logical and.',
+      logic((a, b) => a & b, 0),
+      logical,
+    ),
+    entry(
+      'Or',
+      7,
+      'Elementwise logical or.',
+      logic((a, b) => a | b, 1),
+      logical,
+    ),
+    entry(
+      'Xor',
+      7,
+      'Elementwise exclusive or.',
+      logic((a, b) => a ^ b, null),
+      logical,
+    ),
+    entry('Not', 1, 'Elementwise logical negation.', not, logical),
+    entry('IsNaN', 9, 'True where an element is not a number.', testOfFloat, logical),
+    entry('IsInf', 10, 'True where an element is infinite.', testOfFloat, logical),
+    entry('BitShift', 11, 'Elementwise shift of unsigned integers.', shift, logical),
+    entry(
+      'BitwiseAnd',
+      18,
+      'Elementwise and of bits.',
+      bitwise((a, b) => a & b),
+      logical,
+    ),
+    entry(
+      'BitwiseOr',
+      18,
+      'Elementwise or of bits.',
+      bitwise((a, b) => a | b),
+      logical,
+    ),
+    entry(
+      'BitwiseXor',
+      18,
+      'Elementwise exclusive or of bits.',
+      bitwise((a, b) => a ^ b),
+      logical,
+    ),
+    entry('BitwiseNot', 18, 'Elementwise negation of bits.', unary(null, expectIntegers), logical),
+  ],
+  { channels: ELEMENTWISE_CHANNELS },
+);

@@ -4,6 +4,7 @@ import { activation } from './activation.ts';
 import { cost, inputShape, outputShape, perOutput } from './cost.ts';
 import { expectFloat, expectRank, expectRankFrom, expectSameDtype, expectShape, sameDim } from './expect.ts';
 import { type CostRule, type InferContext, type InferRule, type Operator, unsupported } from './operator.ts';
+import { POOL_CHANNELS } from './pool-channels.ts';
 import {
   averagePoolGrad,
   globalAveragePoolGrad,
@@ -15,6 +16,7 @@ import {
 } from './pool-grad.ts';
 import { addDims, multiplyDims } from './symbolic.ts';
 import { readWindow, requiredKernel, slide } from './window.ts';
+import { withRules } from './with-rules.ts';
 
 function pooledShape(ctx: InferContext): readonly Dim[] {
   const { shape } = expectRankFrom(ctx, 0, 'the input', 3);
@@ -103,46 +105,49 @@ function inferRoiAlign(ctx: InferContext): ReturnType<InferRule> {
 }
 
 /** Pooling. */
-export const POOL: readonly Operator[] = [
-  activation('MaxPool', 1, 'Largest element of a sliding window, and on request where it was.', {
-    infer: inferMaxPool,
-    grad: maxPoolGrad,
-  }),
-  // thop: one operation per output element.
-  activation('AveragePool', 1, 'Mean over a sliding window.', {
-    infer: inferPool,
-    cost: perOutput(1, 1),
-    grad: averagePoolGrad,
-  }),
-  activation('LpPool', 2, 'Lp norm over a sliding window.', { infer: inferPool, grad: lpPoolGrad }),
-  activation('GlobalAveragePool', 1, 'Mean over all spatial axes.', {
-    infer: inferGlobalPool,
-    cost: adaptiveCost,
-    grad: globalAveragePoolGrad,
-  }),
-  activation('GlobalMaxPool', 1, 'Largest element over all spatial axes.', {
-    infer: inferGlobalPool,
-    grad: globalMaxPoolGrad,
-  }),
-  activation('GlobalLpPool', 2, 'Lp norm over all spatial axes.', {
-    infer: inferGlobalPool,
-    grad: globalLpPoolGrad,
-  }),
-  activation('MaxUnpool', 9, 'Puts elements back where MaxPool found them, zeros elsewhere.', {
-    infer: inferMaxUnpool,
-    shapeInput: 2,
-    grad: maxUnpoolGrad,
-  }),
-  activation('MaxRoiPool', 1, 'Largest elements of a grid over regions of interest.', {
-    infer: inferMaxRoiPool,
-    steering: [1],
-    grad: unsupported('regions of interest are rounded to whole elements; use RoiAlign to train'),
-  }),
-  activation('RoiAlign', 10, 'Interpolated samples of a grid over regions of interest.', {
-    infer: inferRoiAlign,
-    steering: [1, 2],
-    grad: unsupported(
-      'its samples would have to be scattered back by interpolation, which is not written; train without it',
-    ),
-  }),
-];
+export const POOL: readonly Operator[] = withRules(
+  [
+    activation('MaxPool', 1, 'Largest element of a sliding window, and on request where it was.', {
+      infer: inferMaxPool,
+      grad: maxPoolGrad,
+    }),
+    // thop: one operation per output element.
+    activation('AveragePool', 1, 'Mean over a sliding window.', {
+      infer: inferPool,
+      cost: perOutput(1, 1),
+      grad: averagePoolGrad,
+    }),
+    activation('LpPool', 2, 'Lp norm over a sliding window.', { infer: inferPool, grad: lpPoolGrad }),
+    activation('GlobalAveragePool', 1, 'Mean over all spatial axes.', {
+      infer: inferGlobalPool,
+      cost: adaptiveCost,
+      grad: globalAveragePoolGrad,
+    }),
+    activation('GlobalMaxPool', 1, 'Largest element over all spatial axes.', {
+      infer: inferGlobalPool,
+      grad: globalMaxPoolGrad,
+    }),
+    activation('GlobalLpPool', 2, 'Lp norm over all spatial axes.', {
+      infer: inferGlobalPool,
+      grad: globalLpPoolGrad,
+    }),
+    activation('MaxUnpool', 9, 'Puts elements back where MaxPool found them, zeros elsewhere.', {
+      infer: inferMaxUnpool,
+      shapeInput: 2,
+      grad: maxUnpoolGrad,
+    }),
+    activation('MaxRoiPool', 1, 'Largest elements of a grid over regions of interest.', {
+      infer: inferMaxRoiPool,
+      steering: [1],
+      grad: unsupported('regions of interest are rounded to whole elements; use RoiAlign to train'),
+    }),
+    activation('RoiAlign', 10, 'Interpolated samples of a grid over regions of interest.', {
+      infer: inferRoiAlign,
+      steering: [1, 2],
+      grad: unsupported(
+        'its samples would have to be scattered back by interpolation, which is not written; train without it',
+      ),
+    }),
+  ],
+  { channels: POOL_CHANNELS },
+);

@@ -1,7 +1,6 @@
 import type { Dim, Node } from '../ir/index.ts';
 import { cost, inputShape } from './cost.ts';
 import { differ, expectFloat, expectRank, expectSameDtype, expectShape, sameDim } from './expect.ts';
-import { channelsLater } from './later.ts';
 import { type IsConstant, makeLayer } from './layer.ts';
 import {
   type CostRule,
@@ -12,6 +11,7 @@ import {
   type Operator,
   type WeightLayout,
 } from './operator.ts';
+import { recurrentChannels } from './recurrent-channels.ts';
 import { recurrentGrad } from './recurrent-grad.ts';
 
 /** What tells the three recurrent operators apart. */
@@ -116,7 +116,7 @@ const recurrentOperator = (opType: keyof typeof CELLS, summary: string): Operato
   infer: inferRecurrent(CELLS[opType]),
   cost: recurrentCost(CELLS[opType]),
   grad: recurrentGrad(opType),
-  channels: channelsLater,
+  channels: recurrentChannels,
   layer: recurrentLayer(opType),
 });
 

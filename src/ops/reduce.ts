@@ -4,6 +4,7 @@ import { axesOf, axisOf, inferredWith, stridedOffsets } from './broadcast.ts';
 import { entry } from './entry.ts';
 import { notDifferentiable } from './later.ts';
 import type { GradRule, InferContext, InferRule, Known, Operator } from './operator.ts';
+import { REDUCE_CHANNELS } from './reduce-channels.ts';
 import {
   cumSumGrad,
   reduceExtremumGrad,
@@ -18,6 +19,7 @@ import {
 } from './reduce-grad.ts';
 import { upgradeReduction } from './reduce-upgrade.ts';
 import { addDims, maxDims, minDims, multiplyDims } from './symbolic.ts';
+import { withRules } from './with-rules.ts';
 
 /** Axes of a reduction: an attribute before `inputFrom`, an input after. `'unknown'` where they are not known. */
 function reducedAxes(ctx: InferContext, rank: number, inputFrom: number): readonly number[] | 'unknown' {
@@ -96,18 +98,21 @@ const reduce = (
   });
 
 /** Reductions along axes. */
-export const REDUCE: readonly Operator[] = [
-  reduce('ReduceSum', 'Sum along axes.', reduceSumGrad, { inputFrom: 13, fold: addDims }),
-  reduce('ReduceMean', 'Mean along axes.', reduceMeanGrad),
-  reduce('ReduceMax', 'Maximum along axes.', reduceExtremumGrad, { fold: maxDims }),
-  reduce('ReduceMin', 'Minimum along axes.', reduceExtremumGrad, { fold: minDims }),
-  reduce('ReduceProd', 'Product along axes.', reduceProdGrad, { fold: multiplyDims }),
-  reduce('ReduceL1', 'Sum of absolute values along axes.', reduceL1Grad),
-  reduce('ReduceL2', 'Square root of the sum of squares along axes.', reduceL2Grad),
-  reduce('ReduceLogSum', 'Logarithm of the sum along axes.', reduceLogSumGrad),
-  reduce('ReduceLogSumExp', 'Logarithm of the sum of exponentials along axes.', reduceLogSumExpGrad),
-  reduce('ReduceSumSquare', 'Sum of squares along axes.', reduceSumSquareGrad),
-  entry('ArgMax', 1, 'Index of the largest element of an axis.', argument, { grad: notDifferentiable }),
-  entry('ArgMin', 1, 'Index of the smallest element of an axis.', argument, { grad: notDifferentiable }),
-  entry('CumSum', 11, 'Running sum along an axis.', cumulative, { steering: [1], grad: cumSumGrad }),
-];
+export const REDUCE: readonly Operator[] = withRules(
+  [
+    reduce('ReduceSum', 'Sum along axes.', reduceSumGrad, { inputFrom: 13, fold: addDims }),
+    reduce('ReduceMean', 'Mean along axes.', reduceMeanGrad),
+    reduce('ReduceMax', 'Maximum along axes.', reduceExtremumGrad, { fold: maxDims }),
+    reduce('ReduceMin', 'Minimum along axes.', reduceExtremumGrad, { fold: minDims }),
+    reduce('ReduceProd', 'Product along axes.', reduceProdGrad, { fold: multiplyDims }),
+    reduce('ReduceL1', 'Sum of absolute values along axes.', reduceL1Grad),
+    reduce('ReduceL2', 'Square root of the sum of squares along axes.', reduceL2Grad),
+    reduce('ReduceLogSum', 'Logarithm of the sum along axes.', reduceLogSumGrad),
+    reduce('ReduceLogSumExp', 'Logarithm of the sum of exponentials along axes.', reduceLogSumExpGrad),
+    reduce('ReduceSumSquare', 'Sum of squares along axes.', reduceSumSquareGrad),
+    entry('ArgMax', 1, 'Index of the largest element of an axis.', argument, { grad: notDifferentiable }),
+    entry('ArgMin', 1, 'Index of the smallest element of an axis.', argument, { grad: notDifferentiable }),
+    entry('CumSum', 11, 'Running sum along an axis.', cumulative, { steering: [1], grad: cumSumGrad }),
+  ],
+  { channels: REDUCE_CHANNELS },
+);
