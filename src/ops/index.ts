@@ -13,6 +13,7 @@ export {
   inferShapes,
   type NotInferred,
 } from './infer.ts';
+export { inferredOf } from './infer-constant.ts';
 export { channelLayout, convLayout, convTransposeLayout, linearLayout } from './layer.ts';
 export {
   type Alias,

@@ -51,6 +51,8 @@ export interface Consumer {
 export interface Inexact {
   readonly node: Node;
   readonly why: string;
+  /** The labels that are mixed. */
+  readonly labels: readonly Int32Array[];
 }
 
 /** What hangs together in a graph: the labels on every value, and what ties them. */

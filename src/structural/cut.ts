@@ -1,0 +1,244 @@
+import { dtypeInfo } from '../core/dtype.ts';
+import { StructuralError } from '../core/errors.ts';
+import { Tensor } from '../core/tensor.ts';
+import {
+  type Attribute,
+  cloneGraph,
+  type Graph,
+  type Node,
+  staticShape,
+  tensorType,
+  type Value,
+} from '../ir/index.ts';
+import { type CutContext, Inference, inferNode, inferredOf } from '../ops/index.ts';
+import { removeUnused } from '../passes/index.ts';
+import type { Coupling } from './coupling.ts';
+import { gatherAxis, gatherParts } from './gather.ts';
+import type { ChannelGroups } from './groups.ts';
+import { KeptShapes, keptParts } from './kept-sizes.ts';
+
+/** A graph without some of its channels. */
+export interface Cut {
+  readonly graph: Graph;
+  /** What was done beside gathering weights, for the report. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Removes units (1 in `removed`) from a copy of the graph that was analysed: what stays is gathered from every constant, what nodes say of sizes is counted anew, and shapes are inferred once more, which must agree with the
+ * counts. The coupling's graph stays as it was.
+ *
+ * Throws StructuralError where the units cannot go together, or where shapes do not agree afterwards.
+ */
+export function cutChannels(groups: ChannelGroups, removed: Uint8Array): Cut {
+  const { coupling } = groups;
+  if (removed.length !== groups.unitCount)
+    throw new StructuralError(
+      `cutChannels: expects a flag for each of ${groups.unitCount} units, got ${removed.length}`,
+    );
+  const [problem, ...others] = groups.problems(removed);
+  if (problem !== undefined)
+    throw new StructuralError(
+      `These channels cannot go together: ${problem}${others.length > 0 ? ` (and ${others.length} more)` : ''}`,
+    );
+  const kept = groups.keptLabels(removed);
+  const shapes = new KeptShapes(coupling, kept);
+  const { graph, values, nodes } = cloneGraph(coupling.graph);
+  gatherConstants(coupling, kept, values);
+  const run = new CutRun(coupling, kept, shapes, values);
+  for (const [before, node] of nodes) if (before.graph === coupling.graph) run.visit(before, node);
+  retype(coupling, shapes, values);
+  removeUnused(graph);
+  return { graph, notes: run.notes };
+}
+
+function gatherConstants(coupling: Coupling, kept: Uint8Array, values: ReadonlyMap<Value, Value>): void {
+  const parted = new Map(coupling.partedAxes.map((axis) => [axis.value, axis] as const));
+  for (const value of coupling.graph.initializers) {
+    const copy = values.get(value);
+    if (!copy || !value.initializer) continue;
+    let tensor = value.initializer;
+    const parts = parted.get(value);
+    if (parts?.labels.some((label) => kept[label] === 0)) {
+      tensor = gatherParts(tensor, parts.axis, parts.along, keptParts(parts, kept));
+    }
+    for (const { axes, labels } of coupling.channels(value)) {
+      const stay = indicesKept(labels, kept);
+      if (stay.length < labels.length) tensor = gatherAxis(tensor, axes[0]!, stay);
+    }
+    copy.initializer = tensor;
+  }
+}
+
+function indicesKept(labels: Int32Array, kept: Uint8Array): number[] {
+  const stay: number[] = [];
+  labels.forEach((label, index) => {
+    if (kept[label] === 1) stay.push(index);
+  });
+  return stay;
+}
+
+/** Walks the nodes of the copy in order, writing sizes anew and checking them. */
+class CutRun {
+  readonly notes: string[] = [];
+  readonly #coupling: Coupling;
+  readonly #kept: Uint8Array;
+  readonly #shapes: KeptShapes;
+  readonly #values: ReadonlyMap<Value, Value>;
+  readonly #inference: Inference;
+
+  constructor(coupling: Coupling, kept: Uint8Array, shapes: KeptShapes, values: ReadonlyMap<Value, Value>) {
+    this.#coupling = coupling;
+    this.#kept = kept;
+    this.#shapes = shapes;
+    this.#values = values;
+    this.#inference = startOf(coupling, values);
+  }
+
+  visit(before: Node, node: Node): void {
+    const cut = this.#coupling.cutRule(before);
+    const touched = [...before.inputs, ...before.outputs].some((value) => value && this.#changes(value));
+    if (cut && touched) cut(this.#context(before, node));
+    try {
+      inferNode(node, this.#inference);
+    } catch (error) {
+      throw new StructuralError(
+        `${node.label}: does not fit after the cut: ${error instanceof Error ? error.message : error}`,
+        { cause: error },
+      );
+    }
+    before.outputs.forEach((output, index) => {
+      if (output) this.#check(before, output, node.output(index));
+    });
+  }
+
+  #changes(value: Value): boolean {
+    const [before, after] = [this.#shapes.before(value), this.#shapes.after(value)];
+    return before !== null && after !== null && after.some((size, axis) => size !== before[axis]);
+  }
+
+  #check(node: Node, before: Value, after: Value): void {
+    const counted = this.#shapes.after(before);
+    const inferred = staticShape(this.#inference.get(after)?.shape);
+    if (!counted || !inferred) return;
+    if (counted.length !== inferred.length || counted.some((size, axis) => size !== inferred[axis])) {
+      throw new StructuralError(
+        `${node.label}: '${before.name}' should be [${counted.join(', ')}] after the cut, and would be [${inferred.join(', ')}]; its channel rule does not count this size anew`,
+      );
+    }
+    this.#keepNumbers(node, before, after);
+  }
+
+  /**
+   * Numbers that were computed from sizes (attention divides by the square root of a head's width) stay what they were: the cut model must compute what the original did.
+   */
+  #keepNumbers(node: Node, before: Value, after: Value): void {
+    const was = this.#coupling.inference.get(before);
+    const now = this.#inference.get(after);
+    if (!was?.known || !now?.known || dtypeInfo(was.dtype).kind !== 'float') return;
+    if (this.#coupling.channels(before).length > 0 || was.known.length !== now.known.length) return;
+    const numbers = was.known.filter((element) => typeof element === 'number');
+    if (numbers.length !== was.known.length || was.known.every((element, at) => element === now.known?.[at]))
+      return;
+    const shape = staticShape(was.shape) ?? [];
+    if (was.dtype !== 'float32' && was.dtype !== 'float64') {
+      throw new StructuralError(
+        `${node.label}: computes ${was.dtype} numbers from sizes that are cut; export the model with these folded into constants`,
+      );
+    }
+    const tensor =
+      was.dtype === 'float32'
+        ? new Tensor('float32', shape, Float32Array.from(numbers))
+        : new Tensor('float64', shape, Float64Array.from(numbers));
+    const { graph } = after;
+    const constant = graph.addInitializer(graph.freshName(`${after.name}_kept`), tensor);
+    this.#inference.set(constant, { dtype: was.dtype, shape, known: numbers });
+    after.replaceAllUsesWith(constant);
+    this.notes.push(
+      `${node.label}: is computed from a size that was cut; its value stays ${numbers.join(', ')}`,
+    );
+  }
+
+  #context(before: Node, node: Node): CutContext {
+    const sizes = (shape: readonly number[] | null, what: string): readonly number[] => {
+      if (shape) return shape;
+      throw new StructuralError(`${before.label}: the sizes of its ${what} are not known`);
+    };
+    const numbersOf = (
+      inference: Inference,
+      value: Value | null | undefined,
+    ): readonly (number | null)[] | null =>
+      (value &&
+        inference.get(value)?.known?.map((element) => (typeof element === 'number' ? element : null))) ??
+      null;
+    const put = (index: number, tensor: Tensor): void => {
+      const { graph } = node;
+      const base = node.inputs[index]?.name ?? `${node.name || node.output().name}_input_${index}`;
+      const constant = graph.addInitializer(graph.freshName(`${base}_cut`), tensor);
+      this.#inference.set(constant, inferredOf(tensor));
+      node.setInput(index, constant);
+    };
+    return {
+      node,
+      opset: node.graph.opset(node.domain),
+      shapeBefore: (index) => sizes(this.#shapes.before(before.input(index)), `input ${index}`),
+      shape: (index) => sizes(this.#shapes.after(before.input(index)), `input ${index}`),
+      outputShape: (index) => sizes(this.#shapes.after(before.output(index)), `output ${index}`),
+      keeps: (labels) => Array.from(labels, (label) => this.#kept[label] === 1),
+      kept: (labels) => labels.reduce((sum, label) => sum + this.#kept[label]!, 0),
+      numbersBefore: (index) => {
+        const known = numbersOf(this.#coupling.inference, before.inputs[index]);
+        return known?.every((element) => element !== null) ? (known as readonly number[]) : undefined;
+      },
+      setAttribute: (name: string, attribute: Attribute) => {
+        node.attributes.set(name, attribute);
+      },
+      setNumbers: (index, values) => {
+        const now = numbersOf(this.#inference, node.inputs[index]);
+        if (now && values.every((value, at) => value === null || value === now[at])) return;
+        const whole = values.map((value, at) => {
+          const number = value ?? now?.[at];
+          if (typeof number === 'number') return number;
+          throw new StructuralError(
+            `${before.label}: element ${at} of its input ${index} is computed and not known, and others must change; fold it into a constant first`,
+          );
+        });
+        const dtype = node.inputs[index] ? this.#inference.get(node.inputs[index])?.dtype : 'int64';
+        const tensor =
+          dtype === 'int32'
+            ? new Tensor('int32', [whole.length], Int32Array.from(whole))
+            : Tensor.int64(whole);
+        put(index, tensor);
+      },
+      setConstant: put,
+      error: (message) => new StructuralError(`${before.label}: ${message}`),
+    };
+  }
+}
+
+/** What is known before the first node: feeds at the shapes analysed, constants as they were gathered. */
+function startOf(coupling: Coupling, values: ReadonlyMap<Value, Value>): Inference {
+  const inference = new Inference();
+  for (const [before, value] of values) {
+    if (before.graph !== coupling.graph) continue;
+    if (value.initializer) inference.set(value, inferredOf(value.initializer));
+    else if (!before.producer) inference.set(value, coupling.inference.get(before));
+  }
+  return inference;
+}
+
+/** Writes new sizes into declared types, and leaves what they say of other axes. */
+function retype(coupling: Coupling, shapes: KeptShapes, values: ReadonlyMap<Value, Value>): void {
+  for (const [before, value] of values) {
+    if (before.graph !== coupling.graph) continue;
+    if (value.initializer) {
+      value.type = tensorType(value.initializer.dtype, value.initializer.shape);
+      continue;
+    }
+    const { type } = value;
+    const [was, now] = [shapes.before(before), shapes.after(before)];
+    if (type?.kind !== 'tensor' || !type.shape || !was || !now) continue;
+    const shape = type.shape.map((dim, axis) => (now[axis] === was[axis] ? dim : (now[axis] ?? dim)));
+    value.type = { ...type, shape };
+  }
+}

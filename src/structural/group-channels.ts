@@ -1,0 +1,309 @@
+import type { Node, Value } from '../ir/index.ts';
+import type { Coupling, Rectangle } from './coupling.ts';
+import type { ChannelGroup, ChannelGroups, GroupOptions, Member, Role } from './groups.ts';
+import { findLanes } from './lanes.ts';
+import { Sets } from './sets.ts';
+
+/**
+ * Puts the labels of a graph together into units that can only go together, units into groups, and finds in what steps they can go so that every matrix of labels stays a rectangle. Linear in labels.
+ */
+export function groupChannels(coupling: Coupling, options: GroupOptions = {}): ChannelGroups {
+  const heads = options.heads ?? 'width';
+  const roots = new Int32Array(coupling.labelCount);
+  for (let label = 0; label < roots.length; label++) roots[label] = coupling.find(label);
+  const sets = new Sets(roots);
+  const reasons = new Map<number, string>();
+  for (let label = 0; label < roots.length; label++) {
+    const why = roots[label] === label ? coupling.frozen(label) : null;
+    if (why !== null) reasons.set(label, why);
+  }
+  const isSource = new Uint8Array(roots.length);
+  for (const { labels } of coupling.sources) for (const label of labels) isSource[roots[label]!] = 1;
+
+  const matrices = tieRectangles(coupling, heads, sets, isSource, reasons);
+
+  const frozen = new Map<number, string>();
+  for (const [label, why] of reasons) {
+    const root = sets.find(label);
+    if (!frozen.has(root)) frozen.set(root, why);
+  }
+  const unitOf = new Map<number, number>();
+  const unitAt = (label: number): number => unitOf.get(sets.find(label)) ?? -1;
+  const groupSets = new Sets(coupling.sources.length);
+  const firstSource: number[] = [];
+  coupling.sources.forEach(({ labels }, source) => {
+    for (const label of labels) {
+      const root = sets.find(label);
+      const known = unitOf.get(root);
+      if (known === undefined) {
+        unitOf.set(root, firstSource.length);
+        firstSource.push(source);
+      } else groupSets.union(firstSource[known]!, source);
+    }
+  });
+  const unitCount = firstSource.length;
+  const whyNot: (string | null)[] = new Array<string | null>(unitCount).fill(null);
+  for (const [root, why] of frozen) {
+    const unit = unitOf.get(root);
+    if (unit !== undefined) whyNot[unit] = why;
+  }
+  const groupIds = new Map<number, number>();
+  const groupOf = Int32Array.from(firstSource, (source) => {
+    const root = groupSets.find(source);
+    const known = groupIds.get(root);
+    if (known !== undefined) return known;
+    groupIds.set(root, groupIds.size);
+    return groupIds.size - 1;
+  });
+  const unitsOf = (labels: Int32Array): Int32Array => Int32Array.from(labels, unitAt);
+
+  const vectors = distinctVectors(coupling);
+  const needed = neededUnits(vectors, unitAt, frozen, sets);
+  const { lanes, stuck } = findLanes({
+    unitCount,
+    groupOf,
+    whyNot,
+    matrices: matrices.map(({ rows, elements, where }) => ({ rows, units: unitsOf(elements), where })),
+  });
+  for (const [unit, why] of stuck) whyNot[unit] ??= why;
+
+  const groups = buildGroups(coupling, unitAt, groupOf, groupIds, groupSets);
+  const keptLabels = (removed: Uint8Array): Uint8Array => {
+    const kept = new Uint8Array(coupling.labelCount);
+    for (let label = 0; label < kept.length; label++) {
+      const unit = unitAt(label);
+      kept[label] = unit >= 0 && removed[unit] === 1 ? 0 : 1;
+    }
+    return kept;
+  };
+  const all: ChannelGroups = {
+    coupling,
+    heads,
+    unitCount,
+    groupOf,
+    groups,
+    lanes,
+    needed,
+    whyNot,
+    keptLabels,
+    problems: (removed) => problems(all, matrices, unitsOf, removed),
+  };
+  return all;
+}
+
+/** A matrix of labels of which each row must lose equally many. */
+interface LabelMatrix {
+  readonly rows: number;
+  readonly elements: Int32Array;
+  /** For messages. */
+  readonly where: string;
+}
+
+/**
+ * Ties what rectangles tie for the way heads are taken. Where rows go whole, a row's elements are tied to its own label; where columns have an identity, a column's elements to its. Else rows must
+ * lose equally many: these are given back.
+ *
+ * Rows go whole, too, where they are channels of another layer (a depthwise convolution with several outputs for each input).
+ */
+function tieRectangles(
+  coupling: Coupling,
+  heads: 'width' | 'whole',
+  sets: Sets,
+  isSource: Uint8Array,
+  reasons: Map<number, string>,
+): LabelMatrix[] {
+  const matrices: LabelMatrix[] = [];
+  const canGo = (label: number): boolean => coupling.frozen(label) === null;
+  for (const { rows, columns, elements, rowsUsed } of coupling.rectangles) {
+    const length = elements.length / rows.length;
+    const areChannels = rows.some((row) => isSource[coupling.find(row)] === 1);
+    const whole = areChannels || (heads === 'whole' && rowsUsed && rows.some(canGo));
+    for (let at = 0; at < elements.length; at++) {
+      if (whole) sets.union(elements[at]!, rows[Math.floor(at / length)]!);
+      else if (columns) sets.union(elements[at]!, columns[at % length]!);
+    }
+    if (whole) {
+      for (const column of columns ?? [])
+        reasons.set(column, reasons.get(column) ?? 'whole rows are taken, not columns of them');
+    } else if (!columns)
+      matrices.push({ rows: rows.length, elements, where: `${rows.length} rows of ${length}` });
+  }
+  return matrices;
+}
+
+/** Every array of labels on one axis of a value, once: the axis must keep something. */
+function distinctVectors(coupling: Coupling): readonly Int32Array[] {
+  const vectors = new Set<Int32Array>();
+  for (const value of coupling.graph.values) {
+    for (const { axes, labels } of coupling.channels(value)) if (axes.length === 1) vectors.add(labels);
+  }
+  for (const { rows, columns, elements } of coupling.rectangles) {
+    vectors.add(rows);
+    if (columns) vectors.add(columns);
+    const length = elements.length / rows.length;
+    for (let row = 0; row < rows.length; row++)
+      vectors.add(elements.subarray(row * length, (row + 1) * length));
+  }
+  return [...vectors];
+}
+
+/** The sets of units of which one must stay, without those that hold another set or something that cannot go. */
+function neededUnits(
+  vectors: readonly Int32Array[],
+  unitAt: (label: number) => number,
+  frozen: ReadonlyMap<number, string>,
+  sets: Sets,
+): readonly Int32Array[] {
+  const distinct = new Map<string, Int32Array>();
+  for (const labels of vectors) {
+    const units = new Set<number>();
+    let stays = false;
+    for (const label of labels) {
+      const unit = unitAt(label);
+      if (unit < 0 || frozen.has(sets.find(label))) {
+        stays = true;
+        break;
+      }
+      units.add(unit);
+    }
+    if (stays) continue;
+    const sorted = Int32Array.from(units).sort();
+    distinct.set(sorted.join(','), sorted);
+  }
+  return [...distinct.values()];
+}
+
+function buildGroups(
+  coupling: Coupling,
+  unitAt: (label: number) => number,
+  groupOf: Int32Array,
+  groupIds: ReadonlyMap<number, number>,
+  groupSets: Sets,
+): readonly ChannelGroup[] {
+  const layers: string[][] = Array.from({ length: groupIds.size }, () => []);
+  coupling.sources.forEach(({ name }, source) => {
+    const own = layers[groupIds.get(groupSets.find(source)) ?? -1];
+    if (own && !own.includes(name)) own.push(name);
+  });
+  const units: number[][] = layers.map(() => []);
+  groupOf.forEach((group, unit) => {
+    units[group]!.push(unit);
+  });
+  const members: Member[][] = layers.map(() => []);
+  for (const member of membersOf(coupling, unitAt, groupOf)) members[member.group]!.push(member);
+  return layers.map((names, id) => ({
+    id,
+    name: names[0] ?? `group ${id}`,
+    layers: names,
+    units: Int32Array.from(units[id]!),
+    members: members[id]!,
+  }));
+}
+
+function* membersOf(
+  coupling: Coupling,
+  unitAt: (label: number) => number,
+  groupOf: Int32Array,
+): Generator<Member & { readonly group: number }> {
+  const out = axisKeys(coupling.sources);
+  const reads = axisKeys(coupling.consumers);
+  const parted = new Map(coupling.partedAxes.map((parts) => [parts.value, parts] as const));
+  for (const value of coupling.graph.initializers) {
+    const node = value.consumers[0];
+    if (!node) continue;
+    const name = coupling.nameOf(value);
+    for (const { axes, labels } of coupling.channels(value)) {
+      const axis = axes[0]!;
+      const role: Role = out.get(value)?.has(axis) ? 'out' : reads.get(value)?.has(axis) ? 'in' : 'side';
+      for (const [group, indices, units] of byGroup(labels, unitAt, groupOf)) {
+        yield { group, value, name, axis, role, node, indices, units };
+      }
+    }
+    const parts = parted.get(value);
+    if (!parts) continue;
+    for (const [group, indices, units] of byGroup(parts.labels, unitAt, groupOf)) {
+      const { axis, along } = parts;
+      yield {
+        group,
+        value,
+        name,
+        axis,
+        role: 'in',
+        node,
+        indices,
+        units,
+        parts: { along, count: parts.parts },
+      };
+    }
+  }
+}
+
+function axisKeys(
+  uses: readonly { readonly node: Node; readonly value: Value; readonly axis: number }[],
+): ReadonlyMap<Value, ReadonlySet<number>> {
+  const keys = new Map<Value, Set<number>>();
+  for (const { value, axis } of uses) {
+    const known = keys.get(value);
+    if (known) known.add(axis);
+    else keys.set(value, new Set([axis]));
+  }
+  return keys;
+}
+
+/** The places of each group's units among labels. */
+function byGroup(
+  labels: Int32Array,
+  unitAt: (label: number) => number,
+  groupOf: Int32Array,
+): readonly (readonly [group: number, indices: Int32Array, units: Int32Array])[] {
+  const found = new Map<number, { indices: number[]; units: number[] }>();
+  labels.forEach((label, index) => {
+    const unit = unitAt(label);
+    if (unit < 0) return;
+    const group = groupOf[unit]!;
+    let own = found.get(group);
+    if (!own) {
+      own = { indices: [], units: [] };
+      found.set(group, own);
+    }
+    own.indices.push(index);
+    own.units.push(unit);
+  });
+  return [...found].map(
+    ([group, { indices, units }]) => [group, Int32Array.from(indices), Int32Array.from(units)] as const,
+  );
+}
+
+function problems(
+  groups: ChannelGroups,
+  matrices: readonly LabelMatrix[],
+  unitsOf: (labels: Int32Array) => Int32Array,
+  removed: Uint8Array,
+): readonly string[] {
+  const found: string[] = [];
+  const layer = (unit: number): string => groups.groups[groups.groupOf[unit]!]!.name;
+  removed.forEach((gone, unit) => {
+    const why = groups.whyNot[unit];
+    if (gone === 1 && why) found.push(`${layer(unit)}: channel unit ${unit} cannot go: ${why}`);
+  });
+  for (const units of groups.needed) {
+    if (units.every((unit) => removed[unit] === 1))
+      found.push(`${layer(units[0]!)}: all of ${units.length} channels that something needs would go`);
+  }
+  for (const { rows, elements, where } of matrices) {
+    const units = unitsOf(elements);
+    const length = units.length / rows;
+    const stay = Array.from({ length: rows }, (_, row) =>
+      units
+        .subarray(row * length, (row + 1) * length)
+        .reduce((sum, unit) => sum + (unit >= 0 && removed[unit] === 1 ? 0 : 1), 0),
+    );
+    if (stay.some((count) => count !== stay[0])) {
+      const unit = units.find((own) => own >= 0 && removed[own] === 1);
+      found.push(
+        `${unit === undefined ? 'a layer' : layer(unit)}: of ${where} different numbers would stay (${stay.slice(0, 8).join(', ')}${rows > 8 ? ', …' : ''})`,
+      );
+    }
+  }
+  return found;
+}

@@ -1,0 +1,7 @@
+/** Structural pruning: coupled channels found, ranked, chosen, cut and proven. */
+export { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
+export { costOf, type ModelCost } from './cost.ts';
+export type { Consumer, Coupling, Inexact, PartedAxis, Rectangle, Source } from './coupling.ts';
+export { type Cut, cutChannels } from './cut.ts';
+export { groupChannels } from './group-channels.ts';
+export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
