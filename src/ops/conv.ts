@@ -1,10 +1,18 @@
 import { sizeOf } from '../core/tensor.ts';
 import type { Dim, Node } from '../ir/index.ts';
 import { blockedConv } from './blocked.ts';
+import {
+  type ConvInputs,
+  convIntegerChannels,
+  convRule,
+  convTransposeChannels,
+  PLAIN_CONV,
+  qLinearConvChannels,
+} from './conv-channels.ts';
 import { convGrad, convTransposeGrad } from './conv-grad.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
 import { differ, expectFloat, expectInt8, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
-import { channelsLater, integersHaveNoGradient } from './later.ts';
+import { integersHaveNoGradient } from './later.ts';
 import { convLayout, convTransposeLayout, type IsConstant, makeLayer, statedShape } from './layer.ts';
 import {
   type CostContext,
@@ -17,15 +25,6 @@ import {
 } from './operator.ts';
 import { multiplyDims } from './symbolic.ts';
 import { readWindow, slide, slideTransposed } from './window.ts';
-
-/** Which inputs of a convolution are image, weight and bias. */
-interface ConvInputs {
-  readonly image: number;
-  readonly weight: number;
-  readonly bias: number;
-}
-
-const PLAIN: ConvInputs = { image: 0, weight: 1, bias: 2 };
 
 /** A convolution whose shapes fit each other so far. */
 interface Checked {
@@ -83,7 +82,7 @@ function inferConv(ctx: InferContext, at: ConvInputs): readonly Dim[] {
 }
 
 function inferConvTranspose(ctx: InferContext): readonly Dim[] {
-  const { batch, spatial, kernel, groups, weight } = checkConv(ctx, PLAIN);
+  const { batch, spatial, kernel, groups, weight } = checkConv(ctx, PLAIN_CONV);
   const [expected, perGroup] = weight;
   const channels = ctx.input(0).shape[1];
   if (differ(expected, channels)) {
@@ -156,7 +155,7 @@ const convTransposeCost: CostRule = (ctx) => {
 const floatConv: InferRule = (ctx) => {
   expectFloat(ctx, 0, 1, 2);
   expectSameDtype(ctx, 0, 1, 2);
-  return [{ dtype: ctx.input(0).dtype, shape: inferConv(ctx, PLAIN) }];
+  return [{ dtype: ctx.input(0).dtype, shape: inferConv(ctx, PLAIN_CONV) }];
 };
 
 /** Number of kernel axes; 2 where nothing says it. */
@@ -184,7 +183,7 @@ export const conv: Operator = {
   cost: convCost,
   grad: convGrad,
   blocked: blockedConv,
-  channels: channelsLater,
+  channels: convRule(PLAIN_CONV),
   layer: convLayer('Conv', convLayout),
 };
 
@@ -203,7 +202,7 @@ export const CONV: readonly Operator[] = [
     },
     cost: convTransposeCost,
     grad: convTransposeGrad,
-    channels: channelsLater,
+    channels: convTransposeChannels,
     layer: convLayer('ConvTranspose', convTransposeLayout),
   },
   {
@@ -218,7 +217,7 @@ export const CONV: readonly Operator[] = [
     },
     cost: quantizedConvCost(1),
     grad: integersHaveNoGradient,
-    channels: channelsLater,
+    channels: convIntegerChannels,
     layer: null,
   },
   {
@@ -234,7 +233,7 @@ export const CONV: readonly Operator[] = [
     },
     cost: quantizedConvCost(3),
     grad: integersHaveNoGradient,
-    channels: channelsLater,
+    channels: qLinearConvChannels,
     layer: null,
   },
 ];

@@ -17,22 +17,15 @@ export interface EinsumShapes {
  * Throws what `fail` makes where the equation does not fit. Source: ONNX Einsum-12, which follows `numpy.einsum`.
  */
 export function einsumShapes(fail: Fail, equation: string, shapes: readonly Shape[]): EinsumShapes {
-  const text = equation.replaceAll(' ', '');
-  const [left, right, ...rest] = text.split('->');
-  const terms = left!.split(',');
-  if (rest.length > 0 || terms.length !== shapes.length) {
-    throw fail(`equation '${equation}' expects ${terms.length} operands, got ${shapes.length}`);
-  }
+  const { terms, result } = readEquation(fail, equation, shapes.length);
   const sizes = new Map<string, Dim>();
-  const uses = new Map<string, number>();
   let ellipsis: readonly Dim[] | null = null;
-  terms.forEach((term, operand) => {
+  terms.forEach((labels, operand) => {
     const shape = shapes[operand]!;
-    const labels = readTerm(fail, equation, term);
     const hidden = shape.length - labels.filter((label) => label !== '...').length;
     if (labels.includes('...') ? hidden < 0 : hidden !== 0) {
       throw fail(
-        `equation '${equation}': '${term}' does not fit the ${shape.length} dimensions of operand ${operand}`,
+        `equation '${equation}': '${labels.join('')}' does not fit the ${shape.length} dimensions of operand ${operand}`,
       );
     }
     let axis = 0;
@@ -49,21 +42,59 @@ export function einsumShapes(fail: Fail, equation: string, shapes: readonly Shap
         throw fail(`equation '${equation}': index '${label}' is ${known} and ${found}`);
       }
       sizes.set(label, wider(known, found));
-      uses.set(label, (uses.get(label) ?? 0) + 1);
     }
   });
   const hidden: readonly Dim[] = ellipsis ?? [];
-  const labels =
-    right === undefined
-      ? ['...', ...[...uses.keys()].filter((label) => uses.get(label) === 1).sort()]
-      : readTerm(fail, equation, right);
-  const output = labels.flatMap((label): readonly Dim[] => {
+  const output = result.flatMap((label): readonly Dim[] => {
     if (label === '...') return hidden;
     const size = sizes.get(label);
     if (size === undefined) throw fail(`equation '${equation}': output index '${label}' is in no operand`);
     return [size];
   });
   return { output, extents: [...sizes.values(), ...hidden] };
+}
+
+/**
+ * The indices that the axes of each operand and of the output run over; those of an ellipsis are called by their distance from its end. For an equation that fits operands of these ranks, as
+ * `einsumShapes` checks.
+ */
+export function einsumIndices(
+  fail: Fail,
+  equation: string,
+  ranks: readonly number[],
+): { readonly operands: readonly (readonly string[])[]; readonly output: readonly string[] } {
+  const { terms, result } = readEquation(fail, equation, ranks.length);
+  const hiddenOf = (labels: readonly string[], rank: number): number => rank - labels.length + 1;
+  const expanded = (labels: readonly string[], hidden: number): string[] =>
+    labels.flatMap((label) =>
+      label === '...' ? Array.from({ length: hidden }, (_, axis) => `...${hidden - axis}`) : [label],
+    );
+  const broadcast = Math.max(
+    0,
+    ...terms.map((labels, operand) => (labels.includes('...') ? hiddenOf(labels, ranks[operand]!) : 0)),
+  );
+  return {
+    operands: terms.map((labels, operand) => expanded(labels, hiddenOf(labels, ranks[operand]!))),
+    output: expanded(result, broadcast),
+  };
+}
+
+/** The terms of an equation, and that of the output, which may be left to be understood. */
+function readEquation(
+  fail: Fail,
+  equation: string,
+  operands: number,
+): { readonly terms: readonly (readonly string[])[]; readonly result: readonly string[] } {
+  const [left, right, ...rest] = equation.replaceAll(' ', '').split('->');
+  const terms = left!.split(',');
+  if (rest.length > 0 || terms.length !== operands) {
+    throw fail(`equation '${equation}' expects ${terms.length} operands, got ${operands}`);
+  }
+  const read = terms.map((term) => readTerm(fail, equation, term));
+  if (right !== undefined) return { terms: read, result: readTerm(fail, equation, right) };
+  const all = read.flat();
+  const once = all.filter((label) => label !== '...' && all.indexOf(label) === all.lastIndexOf(label));
+  return { terms: read, result: ['...', ...once.sort()] };
 }
 
 /** The labels of a term, with `...` as one. */

@@ -5,9 +5,16 @@ import { type Dim, type Node, type Shape, staticShape } from '../ir/index.ts';
 import { broadcastShapes } from './broadcast.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
 import { einsumShapes } from './einsum.ts';
+import { einsumChannels } from './einsum-channels.ts';
 import { differ, expectFloat, expectInt8, expectRank, expectSameDtype } from './expect.ts';
-import { channelsLater, integersHaveNoGradient, noGradRule } from './later.ts';
+import { integersHaveNoGradient, noGradRule } from './later.ts';
 import { type IsConstant, isFixed, linearLayout, makeLayer, statedShape } from './layer.ts';
+import {
+  gemmChannels,
+  matMulChannels,
+  matMulIntegerChannels,
+  qLinearMatMulChannels,
+} from './linear-channels.ts';
 import { LINEAR_GRADS } from './linear-grad.ts';
 import {
   type CostContext,
@@ -125,7 +132,7 @@ export const gemm: Operator = {
     return linearCost(sizeOf(outputShape(ctx)) * inner, gemmLayer(ctx.node, fixedInputs(ctx.node)));
   },
   grad: noGradRule,
-  channels: channelsLater,
+  channels: gemmChannels,
   layer: gemmLayer,
 };
 
@@ -146,7 +153,7 @@ export const LINEAR: readonly Operator[] = withRules(
       },
       cost: (ctx) => linearCost(matMulMacs(ctx), matMulLayer(ctx.node, fixedInputs(ctx.node))),
       grad: noGradRule,
-      channels: channelsLater,
+      channels: matMulChannels,
       layer: matMulLayer,
     },
     {
@@ -165,7 +172,7 @@ export const LINEAR: readonly Operator[] = withRules(
       },
       cost: einsumCost,
       grad: noGradRule,
-      channels: channelsLater,
+      channels: einsumChannels,
       layer: null,
     },
     {
@@ -181,7 +188,7 @@ export const LINEAR: readonly Operator[] = withRules(
       // thop has no rule for quantized modules.
       cost: (ctx) => cost(matMulMacs(ctx), 0, 0),
       grad: integersHaveNoGradient,
-      channels: channelsLater,
+      channels: matMulIntegerChannels,
       layer: null,
     },
     {
@@ -200,7 +207,7 @@ export const LINEAR: readonly Operator[] = withRules(
       // Inputs 0 and 3 are the matrices.
       cost: (ctx) => cost(matMulMacs(ctx), 0, 0),
       grad: integersHaveNoGradient,
-      channels: channelsLater,
+      channels: qLinearMatMulChannels,
       layer: null,
     },
   ],

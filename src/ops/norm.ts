@@ -6,8 +6,18 @@ import { trainBatchNorm, trainDropout } from './batch-norm-training.ts';
 import { axesOf, axisOf } from './broadcast.ts';
 import { cost, inputShape } from './cost.ts';
 import { differ, expectFloat, expectRankFrom, expectSameDtype, expectShape } from './expect.ts';
-import { channelsLater, noGradRule } from './later.ts';
+import { noGradRule } from './later.ts';
 import { channelLayout, type IsConstant, makeLayer, statedShape } from './layer.ts';
+import {
+  batchNormChannels,
+  dropoutChannels,
+  groupNormChannels,
+  instanceNormChannels,
+  layerNormChannels,
+  lpNormChannels,
+  lrnChannels,
+  meanVarianceChannels,
+} from './norm-channels.ts';
 import { NORM_GRADS } from './norm-grad.ts';
 import { NORM_UPGRADES } from './norm-upgrade.ts';
 import {
@@ -154,12 +164,11 @@ function inferDropout(ctx: InferContext): ReturnType<InferRule> {
 }
 
 const norm = (
-  entry: Pick<Operator, 'opType' | 'opsets' | 'summary' | 'infer' | 'cost' | 'layer'> &
+  entry: Pick<Operator, 'opType' | 'opsets' | 'summary' | 'infer' | 'cost' | 'channels' | 'layer'> &
     Partial<Pick<Operator, 'grad' | 'training'>>,
 ): Operator => ({
   domain: '',
   grad: noGradRule,
-  channels: channelsLater,
   ...entry,
 });
 
@@ -175,6 +184,7 @@ export const NORM: readonly Operator[] = withRules(
       cost: normCost(2, 4),
       grad: batchNormGrad,
       training: trainBatchNorm,
+      channels: batchNormChannels,
       layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'BatchNorm'), true),
     }),
     norm({
@@ -183,6 +193,7 @@ export const NORM: readonly Operator[] = withRules(
       summary: 'Normalizes each channel of each image by its own statistics, then scales and shifts.',
       infer: inferInstanceNorm,
       cost: normCost(0, 4),
+      channels: instanceNormChannels,
       layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'InstanceNorm')),
     }),
     norm({
@@ -191,6 +202,7 @@ export const NORM: readonly Operator[] = withRules(
       summary: 'Normalizes over the axes from `axis` on, then scales and shifts.',
       infer: inferLayerNorm,
       cost: normCost(0, 4),
+      channels: layerNormChannels,
       layer: (_, isConstant) => scaleAndShift(isConstant, 'LayerNorm'),
     }),
     norm({
@@ -200,6 +212,7 @@ export const NORM: readonly Operator[] = withRules(
       infer: inferGroupNorm,
       // thop has no rule for nn.GroupNorm.
       cost: normCost(0, 0),
+      channels: groupNormChannels,
       layer: (_, isConstant) => scaleAndShift(isConstant, 'GroupNorm'),
     }),
     norm({
@@ -209,6 +222,7 @@ export const NORM: readonly Operator[] = withRules(
       infer: inferRmsNorm,
       // thop has no rule for nn.RMSNorm.
       cost: normCost(0, 0),
+      channels: layerNormChannels,
       layer: (_, isConstant) => makeLayer(isConstant, 'RMSNorm', [['weight', 1, channelLayout()]]),
     }),
     activation('LpNormalization', 1, 'Divides by the L1 or L2 norm along an axis.', {
@@ -252,5 +266,14 @@ export const NORM: readonly Operator[] = withRules(
       nondeterministic: true,
     },
   ],
-  { grad: NORM_GRADS, upgrade: NORM_UPGRADES },
+  {
+    grad: NORM_GRADS,
+    upgrade: NORM_UPGRADES,
+    channels: {
+      LpNormalization: lpNormChannels,
+      LRN: lrnChannels,
+      MeanVarianceNormalization: meanVarianceChannels,
+      Dropout: dropoutChannels,
+    },
+  },
 );
