@@ -84,14 +84,12 @@ class CutRun {
   readonly #coupling: Coupling;
   readonly #kept: Uint8Array;
   readonly #shapes: KeptShapes;
-  readonly #values: ReadonlyMap<Value, Value>;
   readonly #inference: Inference;
 
   constructor(coupling: Coupling, kept: Uint8Array, shapes: KeptShapes, values: ReadonlyMap<Value, Value>) {
     this.#coupling = coupling;
     this.#kept = kept;
     this.#shapes = shapes;
-    this.#values = values;
     this.#inference = startOf(coupling, values);
   }
 
@@ -114,7 +112,7 @@ class CutRun {
 
   #changes(value: Value): boolean {
     const [before, after] = [this.#shapes.before(value), this.#shapes.after(value)];
-    return before !== null && after !== null && after.some((size, axis) => size !== before[axis]);
+    return before !== null && (after?.some((size, axis) => size !== before[axis]) ?? false);
   }
 
   #check(node: Node, before: Value, after: Value): void {

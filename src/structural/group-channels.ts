@@ -1,5 +1,5 @@
 import type { Node, Value } from '../ir/index.ts';
-import type { Coupling, Rectangle } from './coupling.ts';
+import type { Coupling } from './coupling.ts';
 import type { ChannelGroup, ChannelGroups, GroupOptions, Member, Role } from './groups.ts';
 import { findLanes } from './lanes.ts';
 import { Sets } from './sets.ts';
