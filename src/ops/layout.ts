@@ -13,6 +13,7 @@ import {
 import { entry } from './entry.ts';
 import { differ, expectRank, expectSameDtype, sameDim } from './expect.ts';
 import { notDifferentiable } from './later.ts';
+import { LAYOUT_CHANNELS } from './layout-channels.ts';
 import { LAYOUT_GRADS } from './layout-grad.ts';
 import { LAYOUT_UPGRADES } from './layout-upgrade.ts';
 import type { InferContext, InferRule, Inferred, Known, Operator } from './operator.ts';
@@ -373,5 +374,5 @@ export const LAYOUT: readonly Operator[] = withRules(
     entry('Shape', 1, 'The dimensions of the input.', shapeOf, { grad: notDifferentiable }),
     entry('Size', 1, 'The number of elements of the input.', sizeOfInput, { grad: notDifferentiable }),
   ],
-  { grad: LAYOUT_GRADS, upgrade: LAYOUT_UPGRADES },
+  { grad: LAYOUT_GRADS, upgrade: LAYOUT_UPGRADES, channels: LAYOUT_CHANNELS },
 );

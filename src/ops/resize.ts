@@ -4,6 +4,7 @@ import { axesOf } from './broadcast.ts';
 import { cost, outputShape } from './cost.ts';
 import { entry } from './entry.ts';
 import type { CostRule, InferContext, InferRule, Known, Operator } from './operator.ts';
+import { RESIZE_CHANNELS } from './resize-channels.ts';
 import { RESIZE_GRADS } from './resize-grad.ts';
 import { RESIZE_UPGRADES } from './resize-upgrade.ts';
 import { scaleDim } from './symbolic.ts';
@@ -106,5 +107,5 @@ export const RESIZE: readonly Operator[] = withRules(
       opsets: [7, 9],
     }),
   ],
-  { grad: RESIZE_GRADS, upgrade: RESIZE_UPGRADES },
+  { grad: RESIZE_GRADS, upgrade: RESIZE_UPGRADES, channels: RESIZE_CHANNELS },
 );

@@ -16,7 +16,7 @@ import {
 const ENDLESS = 2 ** 31 - 1;
 
 /** Which elements of an axis a slice takes: the first, the distance, and how many. */
-interface Cut {
+export interface SliceRange {
   readonly start: Dim;
   readonly step: number;
   readonly length: Dim;
@@ -31,8 +31,8 @@ function limited(index: Known, size: Dim, least: Dim, most: Dim): Dim {
   return order === -1 ? maxDims(addDims(size, index), least) : minDims(index, most);
 }
 
-function cutOf(ctx: InferContext, size: Dim, start: Known, end: Known, step: Known): Cut {
-  if (step === 0) throw ctx.error('a step of a slice is 0');
+/** The elements of an axis of `size` that Slice takes from `start` to `end`; negative ones count from its end. A number each where all of them are; `step` is not 0. */
+export function sliceRange(size: Dim, start: Known, end: Known, step: Known): SliceRange {
   if (typeof step !== 'number') return { start: null, step: 1, length: null };
   if (step > 0) {
     const from = limited(start, size, 0, size);
@@ -51,21 +51,17 @@ export const slice: InferRule = (ctx) => {
   const args = ctx.opset < 10 ? sliceAttributes(ctx) : sliceInputs(ctx);
   if (!args) return [{ dtype, shape: shape.map(() => null) }];
   const axes = axesOf(ctx, args.axes, shape.length);
-  const cuts: Cut[] = shape.map((dim) => ({ start: 0, step: 1, length: dim }));
+  const cuts: SliceRange[] = shape.map((dim) => ({ start: 0, step: 1, length: dim }));
   axes.forEach((axis, index) => {
-    cuts[axis] = cutOf(
-      ctx,
-      shape[axis]!,
-      args.starts[index] ?? null,
-      args.ends[index] ?? null,
-      args.steps[index] ?? null,
-    );
+    const step = args.steps[index] ?? null;
+    if (step === 0) throw ctx.error('a step of a slice is 0');
+    cuts[axis] = sliceRange(shape[axis]!, args.starts[index] ?? null, args.ends[index] ?? null, step);
   });
   const sliced = cuts.map((cut) => cut.length);
   return [inferredWith(dtype, sliced, known && taken(shape, cuts, known))];
 };
 
-function taken(shape: Shape, cuts: readonly Cut[], known: readonly Known[]): Known[] | undefined {
+function taken(shape: Shape, cuts: readonly SliceRange[], known: readonly Known[]): Known[] | undefined {
   const sizes = staticShape(shape);
   const lengths = staticShape(cuts.map((cut) => cut.length));
   const starts = staticShape(cuts.map((cut) => cut.start));
