@@ -1,5 +1,14 @@
 /** Structural pruning: coupled channels found, ranked, chosen, cut and proven. */
 export { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
+export {
+  batchesOf,
+  type CalibrationBatch,
+  type CalibrationData,
+  type CalibrationOptions,
+  feedsOf,
+  sampleCount,
+  samplesOf,
+} from './calibration.ts';
 export { costOf, type ModelCost } from './cost.ts';
 export type { Consumer, Coupling, Inexact, PartedAxis, Rectangle, Source } from './coupling.ts';
 export { type Cut, cutChannels } from './cut.ts';
