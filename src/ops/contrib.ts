@@ -2,6 +2,7 @@ import { sizeOf } from '../core/tensor.ts';
 import type { Dim } from '../ir/index.ts';
 import { activation } from './activation.ts';
 import { broadcastShapes } from './broadcast.ts';
+import { CONTRIB_CHANNELS } from './contrib-channels.ts';
 import { CONTRIB_GRADS } from './contrib-grad.ts';
 import { conv } from './conv.ts';
 import { cost, inputShape, outputShape } from './cost.ts';
@@ -307,5 +308,5 @@ export const CONTRIB: readonly Operator[] = withRules(
       cost: matMulCost,
     }),
   ],
-  { grad: CONTRIB_GRADS },
+  { grad: CONTRIB_GRADS, channels: CONTRIB_CHANNELS },
 );

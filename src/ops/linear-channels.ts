@@ -8,14 +8,14 @@ interface Product {
 }
 
 /** How the axes of an operand are ordered: the batches, then rows and columns. */
-type Arrange = (batches: readonly string[], row: string, column: string) => readonly string[];
+export type Arrange = (batches: readonly string[], row: string, column: string) => readonly string[];
 
 const straight: Arrange = (batches, row, column) => [...batches, row, column];
 
 /**
  * Indices of a matrix product of inputs `a` and `b`. A vector is a row on the left and a column on the right. `arrange` says where an operand of at least two axes has its batches, rows and columns.
  */
-export function matrixProduct(
+function matrixProduct(
   ctx: ChannelsContext,
   a: number,
   b: number,
@@ -35,8 +35,14 @@ export function matrixProduct(
   };
 }
 
-/** Labels of a matrix product of two inputs. */
-export function productChannels(ctx: ChannelsContext, { factors, output }: Product): Channels {
+/** Labels of a matrix product of inputs `a` and `b`; `arrange` as in `matrixProduct`. */
+export function productChannels(
+  ctx: ChannelsContext,
+  a: number,
+  b: number,
+  arrange?: readonly [Arrange, Arrange],
+): Channels {
+  const { factors, output } = matrixProduct(ctx, a, b, arrange);
   return sumOfProducts(ctx, factors, output);
 }
 
@@ -58,7 +64,7 @@ export const gemmChannels: ChannelsRule = (ctx) => {
 
 /** MatMul: leading axes are tied as elementwise operators do it. */
 export const matMulChannels: ChannelsRule = (ctx) => ({
-  outputs: [productChannels(ctx, matrixProduct(ctx, 0, 1))],
+  outputs: [productChannels(ctx, 0, 1)],
 });
 
 /** What a quantized product says beside its matrices. */
@@ -76,7 +82,7 @@ interface QuantizedProduct {
 export const quantizedProduct =
   ({ a, b, zeroPointA, perRow, perColumn }: QuantizedProduct): ChannelsRule =>
   (ctx) => {
-    const channels = productChannels(ctx, matrixProduct(ctx, a, b));
+    const channels = productChannels(ctx, a, b);
     const shape = ctx.outputShape(0);
     inexactZeroPoint(ctx, a, ctx.shape(a).length - 1, zeroPointA);
     for (const input of perColumn) tieToResult(ctx, channels, shape, input);

@@ -1,30 +1,20 @@
+import { normalizeAxis } from '../core/tensor.ts';
 import { attr } from '../ir/index.ts';
-import { onAxis, withoutAxes } from './channels.ts';
+import { lineUp } from './along-channels.ts';
+import { onAxis } from './channels.ts';
 import { tieToResult } from './contraction.ts';
 import { rowsOf } from './conv-channels.ts';
-import type { Bundle, Channels, ChannelsContext, ChannelsRule } from './operator.ts';
+import type { ChannelsContext, ChannelsRule } from './operator.ts';
+import { reducedChannels } from './reduce-channels.ts';
 
-/** The bundles on any of these axes. */
-const onAnyOf = (channels: Channels, axes: readonly number[]): Bundle[] =>
-  channels.filter((bundle) => axes.some((axis) => bundle.axes.includes(axis)));
-
-/** Marks what is normalized over axes; the labels of a single axis or a matrix alike. */
-function normalizes(ctx: ChannelsContext, input: number, axes: readonly number[], over: string): void {
-  ctx.inexact(onAnyOf(ctx.channels(input), axes), `normalizes over ${over}`);
+/** Marks what input 0 carries along the axes that are normalized, and lines it up for that. */
+function normalizes(ctx: ChannelsContext, axes: readonly number[], over: string): void {
+  ctx.inexact(lineUp(ctx, 0, axes), `normalizes over ${over}`);
 }
 
 /** Axes `from` to the last of input 0. */
 const axesFrom = (ctx: ChannelsContext, from: number): number[] =>
   ctx.shape(0).flatMap((_, axis) => (axis >= from ? [axis] : []));
-
-/** Labels of an output that has input 0's sizes but 1 on these axes. */
-function reducedTo1(ctx: ChannelsContext, axes: readonly number[]): Channels {
-  const channels = ctx.channels(0);
-  const mixed = onAnyOf(channels, axes).flatMap((bundle) =>
-    bundle.axes.flatMap((axis) => (axes.includes(axis) ? [] : ctx.moved(0, axis, axis))),
-  );
-  return [...withoutAxes(channels, axes), ...mixed];
-}
 
 /** BatchNormalization: scale, bias, mean and variance belong to the channels; until opset 8 they might belong to the places of the image too. */
 export const batchNormChannels: ChannelsRule = (ctx) => {
@@ -32,7 +22,7 @@ export const batchNormChannels: ChannelsRule = (ctx) => {
   for (const input of [1, 2, 3, 4]) tieToResult(ctx, channels, ctx.shape(0), input, 1);
   if (ctx.node.int('training_mode', 0) !== 0) {
     const others = ctx.shape(0).flatMap((_, axis) => (axis === 1 ? [] : [axis]));
-    normalizes(ctx, 0, others, 'batch and image');
+    normalizes(ctx, others, 'batch and image');
   }
   const statistics = onAxis(0, ctx.axis(0, 1));
   return { outputs: [channels, ...ctx.node.outputs.slice(1).map(() => statistics)] };
@@ -42,7 +32,7 @@ export const batchNormChannels: ChannelsRule = (ctx) => {
 export const instanceNormChannels: ChannelsRule = (ctx) => {
   const channels = ctx.channels(0);
   for (const input of [1, 2]) tieToResult(ctx, channels, ctx.shape(0), input, 1);
-  normalizes(ctx, 0, axesFrom(ctx, 2), 'channels');
+  normalizes(ctx, axesFrom(ctx, 2), 'channels');
   return { outputs: [channels] };
 };
 
@@ -50,11 +40,10 @@ export const instanceNormChannels: ChannelsRule = (ctx) => {
 export const layerNormChannels: ChannelsRule = (ctx) => {
   const shape = ctx.shape(0);
   const channels = ctx.channels(0);
-  const stated = ctx.node.int('axis', -1);
-  const axes = axesFrom(ctx, stated < 0 ? stated + shape.length : stated);
+  const axes = axesFrom(ctx, normalizeAxis(ctx.node.int('axis', -1), shape.length));
   for (const input of [1, 2]) tieToResult(ctx, channels, shape, input);
-  normalizes(ctx, 0, axes, 'channels');
-  const statistics = reducedTo1(ctx, axes);
+  normalizes(ctx, axes, 'channels');
+  const statistics = reducedChannels(ctx, axes, true, null);
   return { outputs: [channels, ...ctx.node.outputs.slice(1).map(() => statistics)] };
 };
 
@@ -70,7 +59,7 @@ export const groupNormChannels: ChannelsRule = (ctx) => {
     else if (groups > 1) ctx.tie(rows, ctx.axis(input, 0), 'has groups that cannot be cut');
   }
   const mixed = groups === shape[1] ? axesFrom(ctx, 2) : axesFrom(ctx, 1);
-  normalizes(ctx, 0, mixed, 'groups of channels');
+  normalizes(ctx, mixed, 'groups of channels');
   return {
     outputs: [channels],
     ...(rows ? { cut: (cut) => cut.setAttribute('num_groups', attr.int(cut.kept(rows))) } : {}),
@@ -78,19 +67,22 @@ export const groupNormChannels: ChannelsRule = (ctx) => {
 };
 
 /** LpNormalization: what is 0 adds nothing to a norm, so nothing is inexact. */
-export const lpNormChannels: ChannelsRule = (ctx) => ({ outputs: [ctx.channels(0)] });
+export const lpNormChannels: ChannelsRule = (ctx) => {
+  lineUp(ctx, 0, [normalizeAxis(ctx.node.int('axis', -1), ctx.shape(0).length)]);
+  return { outputs: [ctx.channels(0)] };
+};
 
 /** LRN: a channel meets other neighbours where one between them goes. */
 export const lrnChannels: ChannelsRule = (ctx) => {
-  normalizes(ctx, 0, [1], 'neighbouring channels');
+  normalizes(ctx, [1], 'neighbouring channels');
   return { outputs: [ctx.channels(0)] };
 };
 
 /** MeanVarianceNormalization: over `axes`, of which none is that of channels by default. */
 export const meanVarianceChannels: ChannelsRule = (ctx) => {
   const rank = ctx.shape(0).length;
-  const axes = ctx.node.ints('axes', [0, 2, 3]).map((axis) => (axis < 0 ? axis + rank : axis));
-  normalizes(ctx, 0, axes, 'channels');
+  const axes = ctx.node.ints('axes', [0, 2, 3]).map((axis) => normalizeAxis(axis, rank));
+  normalizes(ctx, axes, 'channels');
   return { outputs: [ctx.channels(0)] };
 };
 
