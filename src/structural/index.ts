@@ -12,5 +12,7 @@ export {
 export { costOf, type ModelCost } from './cost.ts';
 export type { Consumer, Coupling, Inexact, PartedAxis, Rectangle, Source } from './coupling.ts';
 export { type Cut, cutChannels } from './cut.ts';
+export { type Decision, decide, type GroupDecision, unitsToRemove } from './decide.ts';
+export { type DecideOptions, type PatternRatio, ROUNDINGS, SCOPES } from './decide-options.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
