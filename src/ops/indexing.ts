@@ -4,6 +4,7 @@ import { axisOf, followedSizes, inferredWith } from './broadcast.ts';
 import { dtypeAttribute } from './cast.ts';
 import { entry } from './entry.ts';
 import { differ, expectRankFrom, expectSameDtype, expectShape, sameDim } from './expect.ts';
+import { INDEXING_CHANNELS } from './indexing-channels.ts';
 import { INDEXING_GRADS } from './indexing-grad.ts';
 import { INDEXING_UPGRADES } from './indexing-upgrade.ts';
 import { inferredOf } from './infer-constant.ts';
@@ -230,5 +231,5 @@ export const INDEXING: readonly Operator[] = withRules(
       shapeInput: 1,
     }),
   ],
-  { grad: INDEXING_GRADS, upgrade: INDEXING_UPGRADES },
+  { grad: INDEXING_GRADS, upgrade: INDEXING_UPGRADES, channels: INDEXING_CHANNELS },
 );
