@@ -14,5 +14,6 @@ export type { Consumer, Coupling, Inexact, PartedAxis, Rectangle, Source } from 
 export { type Cut, cutChannels } from './cut.ts';
 export { type Decision, decide, type GroupDecision, unitsToRemove } from './decide.ts';
 export { type DecideOptions, type PatternRatio, ROUNDINGS, SCOPES } from './decide-options.ts';
+export { type DrawGroupsOptions, drawGroups } from './drawing/index.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';

@@ -1,0 +1,62 @@
+import type { Value } from '../../ir/index.ts';
+import type { ChannelGroup, ChannelGroups } from '../groups.ts';
+
+/** What a value carries of groups. */
+export interface Carried {
+  /** Groups by number, in the order it carries them. */
+  readonly groups: readonly number[];
+  /** Channels of them. */
+  readonly channels: number;
+}
+
+/** Tells what a value carries of groups. */
+export type CarriedBy = (value: Value) => Carried;
+
+/** Looks up the groups whose channels a value carries. */
+export function carriedBy({ coupling, groups }: ChannelGroups): CarriedBy {
+  const groupOf = new Map<number, number>();
+  const labelsAt = new Map<Value, Map<number, Int32Array>>();
+  for (const { value, axis, labels } of coupling.sources) {
+    const axes = labelsAt.get(value) ?? new Map<number, Int32Array>();
+    labelsAt.set(value, axes.set(axis, labels));
+  }
+  for (const { id, members } of groups) {
+    for (const { value, axis, role, indices } of members) {
+      const labels = role === 'out' ? labelsAt.get(value)?.get(axis) : undefined;
+      if (labels) for (const index of indices) groupOf.set(coupling.find(labels[index]!), id);
+    }
+  }
+  const known = new Map<Value, Carried>();
+  return (value) => {
+    const before = known.get(value);
+    if (before) return before;
+    const found = new Set<number>();
+    let channels = 0;
+    for (const { labels } of coupling.channels(value)) {
+      for (const label of labels) {
+        const group = groupOf.get(coupling.find(label));
+        if (group === undefined) continue;
+        found.add(group);
+        channels++;
+      }
+    }
+    const carried = { groups: [...found], channels };
+    known.set(value, carried);
+    return carried;
+  };
+}
+
+/** Why nothing of a group can be cut; null where something can. */
+export function whyFrozen({ whyNot }: ChannelGroups, { units }: ChannelGroup): string | null {
+  let why: string | null = null;
+  for (const unit of units) {
+    const reason = whyNot[unit] ?? null;
+    if (reason === null) return null;
+    why ??= reason;
+  }
+  return why;
+}
+
+/** How many units of a group can go. */
+export const freeUnits = ({ whyNot }: ChannelGroups, { units }: ChannelGroup): number =>
+  units.reduce((count, unit) => count + (whyNot[unit] === null ? 1 : 0), 0);
