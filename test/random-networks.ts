@@ -180,7 +180,8 @@ class Network {
             ]
           : [];
       case 'pad':
-        return [b.op('Pad', [x, b.constant(Tensor.int64([0, 0, 1, 1, 0, 0, 1, 1]))])];
+        // With something behind it: onnxruntime 1.30 merges zeros that are padded into a MaxPool, which pads otherwise.
+        return [b.op('Sigmoid', [b.op('Pad', [x, b.constant(Tensor.int64([0, 0, 1, 1, 0, 0, 1, 1]))])])];
       case 'bottleneck': {
         const hidden = b.op('Relu', [this.#norm(this.#conv(x, 4 + size, 1), 4 + size)]);
         return [b.op('Add', [x, this.#conv(hidden, channels, 3)])];
@@ -224,9 +225,8 @@ class Network {
   #weight(shape: readonly number[]): Value {
     const fan = shape.slice(1).reduce((product, size) => product * size, 1);
     const size = shape.reduce((product, dim) => product * dim, 1);
-    const data = new Float32Array(size);
-    for (let at = 0; at < size; at++) data[at] = (this.#random.rand([1]).data[0]! as number) * 2 - 1;
-    for (let at = 0; at < size; at++) data[at]! /= Math.sqrt(Math.max(1, fan / 3));
+    const scale = Math.sqrt(Math.max(1, fan / 3));
+    const data = this.#random.rand(size).map((draw) => (draw * 2 - 1) / scale);
     return this.#builder.constant(Tensor.of(data, shape), 'weight');
   }
 

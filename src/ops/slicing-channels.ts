@@ -120,7 +120,7 @@ function cutSlice(cut: CutContext, own: Labelled, args: SliceArguments): void {
   }
 }
 
-/** Start and end of entry `at`, after the cut; null where what stands there takes the same. */
+/** Start and end of entry `at`, after the cut; null where its axis carries no labels. */
 function newBounds(
   cut: CutContext,
   own: Labelled,
@@ -143,7 +143,8 @@ function newBounds(
     const last = first + step * ((before.length as number) - 1);
     start = keptBefore(cut, own, axis, last) - step * (count - 1);
   }
-  if (now.start === start && now.length === count) return null;
+  // Computed bounds may have moved with the sizes: what stood there is demanded all the same.
+  if (now.start === start && now.length === count) return { start: starts[at]!, end: ends[at]! };
   const end = start + step * (count - 1) + Math.sign(step);
   // An end before the first element cannot be written as -1, which is the last one.
   return { start, end: end < 0 ? -size - 1 : end };

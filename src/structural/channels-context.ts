@@ -225,6 +225,12 @@ export class NodeChannels implements ChannelsContext {
       const own = a.channels.filter((bundle) => axes.includes(bundle.axes[0]!));
       const other = b.channels.filter((bundle) => axes.includes(bundle.axes[0]!));
       const [one, two] = [own[0], other[0]];
+      const alone = axes.length === 1 && (own.length === 0 || other.length === 0);
+      if (alone && a.shape[axes[0]!] === b.shape[axes[0]!]) {
+        // What meets it carries no labels: it stays, and nothing is to be followed further.
+        this.freeze((one ?? two)!.labels, 'meets what cannot be cut');
+        continue;
+      }
       if (one && two && own.length === 1 && other.length === 1 && one.axes.length === two.axes.length) {
         result.push(this.#tiedBundles(one, two, shape));
         continue;

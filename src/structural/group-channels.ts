@@ -20,7 +20,7 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
   const isSource = new Uint8Array(roots.length);
   for (const { labels } of coupling.sources) for (const label of labels) isSource[roots[label]!] = 1;
 
-  const matrices = tieRectangles(coupling, heads, sets, isSource, reasons);
+  const { matrices, filled } = tieRectangles(coupling, heads, sets, isSource, reasons);
 
   const frozen = new Map<number, string>();
   for (const [label, why] of reasons) {
@@ -57,8 +57,11 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
   });
   const unitsOf = (labels: Int32Array): Int32Array => Int32Array.from(labels, unitAt);
 
-  const vectors = distinctVectors(coupling);
+  const vectors = distinctVectors(coupling, filled);
   const needed = neededUnits(vectors, unitAt, frozen, sets);
+  for (const units of needed) {
+    if (units.length === 1) whyNot[units[0]!] ??= 'something that reads it would be left with no channel';
+  }
   const { lanes, stuck } = findLanes({
     unitCount,
     groupOf,
@@ -101,7 +104,7 @@ interface LabelMatrix {
 
 /**
  * Ties what rectangles tie for the way heads are taken. Where rows go whole, a row's elements are tied to its own label; where columns have an identity, a column's elements to its. Else rows must
- * lose equally many: these are given back.
+ * lose equally many: these are given back, and what must keep something in each of them.
  *
  * Rows go whole, too, where they are channels of another layer (a depthwise convolution with several outputs for each input).
  */
@@ -111,8 +114,9 @@ function tieRectangles(
   sets: Sets,
   isSource: Uint8Array,
   reasons: Map<number, string>,
-): LabelMatrix[] {
+): { readonly matrices: readonly LabelMatrix[]; readonly filled: readonly Int32Array[] } {
   const matrices: LabelMatrix[] = [];
+  const filled: Int32Array[] = [];
   const canGo = (label: number): boolean => coupling.frozen(label) === null;
   for (const { rows, columns, elements, rowsUsed } of coupling.rectangles) {
     const length = elements.length / rows.length;
@@ -122,27 +126,25 @@ function tieRectangles(
       if (whole) sets.union(elements[at]!, rows[Math.floor(at / length)]!);
       else if (columns) sets.union(elements[at]!, columns[at % length]!);
     }
+    filled.push(rows);
+    if (columns) filled.push(columns);
+    else if (!whole) {
+      for (let at = 0; at < elements.length; at += length) filled.push(elements.subarray(at, at + length));
+    }
     if (whole) {
       for (const column of columns ?? [])
         reasons.set(column, reasons.get(column) ?? 'whole rows are taken, not columns of them');
     } else if (!columns)
       matrices.push({ rows: rows.length, elements, where: `${rows.length} rows of ${length}` });
   }
-  return matrices;
+  return { matrices, filled };
 }
 
-/** Every array of labels on one axis of a value, once: the axis must keep something. */
-function distinctVectors(coupling: Coupling): readonly Int32Array[] {
-  const vectors = new Set<Int32Array>();
+/** Every array of labels on one axis of a value, once, and others: each must keep something. */
+function distinctVectors(coupling: Coupling, others: readonly Int32Array[]): readonly Int32Array[] {
+  const vectors = new Set<Int32Array>(others);
   for (const value of coupling.graph.values) {
     for (const { axes, labels } of coupling.channels(value)) if (axes.length === 1) vectors.add(labels);
-  }
-  for (const { rows, columns, elements } of coupling.rectangles) {
-    vectors.add(rows);
-    if (columns) vectors.add(columns);
-    const length = elements.length / rows.length;
-    for (let row = 0; row < rows.length; row++)
-      vectors.add(elements.subarray(row * length, (row + 1) * length));
   }
   return [...vectors];
 }
