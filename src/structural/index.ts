@@ -1,5 +1,6 @@
 /** Structural pruning: coupled channels found, ranked, chosen, cut and proven. */
 export { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
+export { type Block, type BlockKind, type FindBlocksOptions, findBlocks } from './blocks.ts';
 export {
   batchesOf,
   type CalibrationBatch,
@@ -17,3 +18,17 @@ export { type DecideOptions, type PatternRatio, ROUNDINGS, SCOPES } from './deci
 export { type DrawGroupsOptions, drawGroups } from './drawing/index.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
+export {
+  type BlockMetric,
+  type ChooseBlocksOptions,
+  chooseBlocks,
+  type RankBlocksOptions,
+  type RankedBlock,
+  rankBlocks,
+} from './rank-blocks.ts';
+export {
+  type BlockCost,
+  type BlocksRemoved,
+  type RemoveBlocksOptions,
+  removeBlocks,
+} from './remove-blocks.ts';
