@@ -15,6 +15,7 @@ export type { Consumer, Coupling, Inexact, PartedAxis, Rectangle, Source } from 
 export { type Cut, cutChannels } from './cut.ts';
 export { type Decision, decide, type GroupDecision, unitsToRemove } from './decide.ts';
 export { type DecideOptions, type PatternRatio, ROUNDINGS, SCOPES } from './decide-options.ts';
+export { DEFAULT_TOLERANCE, type Difference, TOLERANCES } from './difference.ts';
 export { type DrawGroupsOptions, drawGroups } from './drawing/index.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
@@ -32,3 +33,5 @@ export {
   type RemoveBlocksOptions,
   removeBlocks,
 } from './remove-blocks.ts';
+export { silence } from './silence.ts';
+export { assertVerified, type Comparison, type Verification, type VerifyOptions, verify } from './verify.ts';
