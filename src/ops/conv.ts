@@ -189,7 +189,7 @@ export const conv: Operator = {
 
 /** Convolutions. */
 export const CONV: readonly Operator[] = [
-  conv,
+  { ...conv, weightedSum: () => ({ bias: 2 }) },
   {
     domain: '',
     opType: 'ConvTranspose',
@@ -202,6 +202,7 @@ export const CONV: readonly Operator[] = [
     },
     cost: convTransposeCost,
     grad: convTransposeGrad,
+    weightedSum: () => ({ bias: 2 }),
     channels: convTransposeChannels,
     layer: convLayer('ConvTranspose', convTransposeLayout),
   },

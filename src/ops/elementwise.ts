@@ -266,7 +266,10 @@ export const ELEMENTWISE: readonly Operator[] = withRules(
   [
     entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad, sum: true }),
     entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), { grad: subGrad }),
-    entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), { grad: mulGrad }),
+    entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), {
+      grad: mulGrad,
+      product: true,
+    }),
     entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div), {
       grad: divGrad,
     }),

@@ -139,7 +139,8 @@ export const gemm: Operator = {
 /** Linear layers and matrix products. */
 export const LINEAR: readonly Operator[] = withRules(
   [
-    gemm,
+    // Where C is scaled, it is no bias.
+    { ...gemm, weightedSum: (node) => ({ bias: node.float('beta', 1) === 1 ? 2 : null }) },
     {
       domain: '',
       opType: 'MatMul',
@@ -153,6 +154,7 @@ export const LINEAR: readonly Operator[] = withRules(
       },
       cost: (ctx) => linearCost(matMulMacs(ctx), matMulLayer(ctx.node, fixedInputs(ctx.node))),
       grad: noGradRule,
+      weightedSum: () => ({ bias: null }),
       channels: matMulChannels,
       layer: matMulLayer,
     },

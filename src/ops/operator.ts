@@ -321,6 +321,12 @@ export interface Operator {
   readonly nondeterministic?: boolean;
   /** True where output 0 is the sum of its inputs (`Add`): of two, each can stand for the sum where the other is left out. */
   readonly sum?: boolean;
+  /** True where output 0 is the product of its inputs (`Mul`): it is 0 where one of them is. */
+  readonly product?: boolean;
+  /**
+   * Where output 0 is a sum of elements of one input, each times an element of the layer's weight, plus a bias, and nothing else: convolutions, linear layers. `bias`: the input at which each output channel's bias can stand; null where there is none.
+   */
+  readonly weightedSum?: (node: Node) => { readonly bias: number | null };
   readonly infer: InferRule;
   readonly cost: CostRule | Unsupported;
   readonly grad: GradRule | Unsupported;
