@@ -20,6 +20,19 @@ export { type DrawGroupsOptions, drawGroups } from './drawing/index.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
 export {
+  AGGREGATES,
+  type Aggregate,
+  IMPORTANCE_METHODS,
+  type ImportanceLoss,
+  type ImportanceMethod,
+  type ImportanceMethodInfo,
+  type ImportanceOptions,
+  importance,
+  importanceMethod,
+  NORMALIZATIONS,
+  type Normalize,
+} from './importance/index.ts';
+export {
   type BlockMetric,
   type ChooseBlocksOptions,
   chooseBlocks,
