@@ -87,7 +87,14 @@ export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): 
     ...source,
     name: layerName(nameOf(source.value), source.node),
   }));
-  const rectangles: readonly Rectangle[] = labels.rectangles;
+  const canGo = cuttable(labels);
+  for (const [value, channels] of found.channels) {
+    if (value.isInitializer) continue;
+    const left = channels.filter((bundle) => canGo(bundle.labels));
+    if (left.length === 0) found.channels.delete(value);
+    else if (left.length < channels.length) found.channels.set(value, left);
+  }
+  const rectangles: readonly Rectangle[] = labels.rectangles.filter(({ elements }) => canGo(elements));
   return {
     graph,
     inference,
@@ -135,6 +142,19 @@ function shapesOf(
 
 const axesLabelled = (shape: readonly number[], labels: Labels): Channels =>
   shape.flatMap((size, axis) => (size > 1 ? [{ axes: [axis], labels: labels.fresh(size) }] : []));
+
+/** Whether any of an array's labels may go. What is followed through spatial axes to an output is long, and none of it may: it is asked for once, and forgotten then. */
+function cuttable(labels: Labels): (array: Int32Array) => boolean {
+  const known = new Map<Int32Array, boolean>();
+  return (array) => {
+    let some = known.get(array);
+    if (some === undefined) {
+      some = array.some((label) => labels.frozen(label) === null);
+      known.set(array, some);
+    }
+    return some;
+  };
+}
 
 /** Why a node's channels cannot be followed; null where they can. */
 function whyNotFollowed(node: Node, { inference }: Findings): string | null {

@@ -13,7 +13,7 @@ import {
 import { type CutContext, Inference, inferNode, inferredOf } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
 import type { Coupling } from './coupling.ts';
-import { gatherAxis, gatherParts } from './gather.ts';
+import { gatherAxes, gatherParts } from './gather.ts';
 import type { ChannelGroups } from './groups.ts';
 import { KeptShapes, keptParts } from './kept-sizes.ts';
 
@@ -62,10 +62,11 @@ function gatherConstants(coupling: Coupling, kept: Uint8Array, values: ReadonlyM
     if (parts?.labels.some((label) => kept[label] === 0)) {
       tensor = gatherParts(tensor, parts.axis, parts.along, keptParts(parts, kept));
     }
-    for (const { axes, labels } of coupling.channels(value)) {
-      const stay = indicesKept(labels, kept);
-      if (stay.length < labels.length) tensor = gatherAxis(tensor, axes[0]!, stay);
-    }
+    const picks = coupling.channels(value).flatMap(({ axes, labels }) => {
+      const indices = indicesKept(labels, kept);
+      return indices.length < labels.length ? [{ axis: axes[0]!, indices }] : [];
+    });
+    if (picks.length > 0) tensor = gatherAxes(tensor, picks);
     copy.initializer = tensor;
   }
 }

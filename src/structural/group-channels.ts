@@ -28,7 +28,6 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     if (!frozen.has(root)) frozen.set(root, why);
   }
   const unitOf = new Map<number, number>();
-  const unitAt = (label: number): number => unitOf.get(sets.find(label)) ?? -1;
   const groupSets = new Sets(coupling.sources.length);
   const firstSource: number[] = [];
   coupling.sources.forEach(({ labels }, source) => {
@@ -42,6 +41,8 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     }
   });
   const unitCount = firstSource.length;
+  const unitOfLabel = Int32Array.from(roots, (_, label) => unitOf.get(sets.find(label)) ?? -1);
+  const unitAt = (label: number): number => unitOfLabel[label]!;
   const whyNot: (string | null)[] = new Array<string | null>(unitCount).fill(null);
   for (const [root, why] of frozen) {
     const unit = unitOf.get(root);
@@ -74,7 +75,7 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
   const keptLabels = (removed: Uint8Array): Uint8Array => {
     const kept = new Uint8Array(coupling.labelCount);
     for (let label = 0; label < kept.length; label++) {
-      const unit = unitAt(label);
+      const unit = unitOfLabel[label]!;
       kept[label] = unit >= 0 && removed[unit] === 1 ? 0 : 1;
     }
     return kept;
