@@ -19,7 +19,7 @@ const sliding: ChannelsRule = (ctx) => ({
   outputs: [onChannels(ctx, spatialAxes(ctx), 'slides a window along this axis')],
 });
 
-/** Output 1 counts places through all channels of all images, so it changes with them. */
+/** Output 1 counts places through all channels of all images, so what it says changes with them. */
 const maxPool: ChannelsRule = (ctx) => {
   const indices = ctx.node.outputs[1];
   if (indices && !indices.isUnused)
@@ -27,7 +27,8 @@ const maxPool: ChannelsRule = (ctx) => {
       ctx.channels(0),
       'its output 1, which is read, gives places that are counted through all channels',
     );
-  return sliding(ctx);
+  const [channels = []] = sliding(ctx).outputs;
+  return { outputs: [channels, channels] };
 };
 
 /** All spatial axes are reduced to size 1. */

@@ -125,8 +125,9 @@ class Silencer {
     for (const node of this.#groups.coupling.graph.nodes) {
       for (const output of node.outputs) if (output) this.#silenceValue(output);
       // Beside silenced data a weight need not be: zeros make nothing of it. Where only weights meet, it is the weights that are silenced.
-      if (!node.inputs.every((value) => value === null || value.isInitializer)) continue;
-      for (const value of node.inputs) if (value) constants.add(value);
+      const alone = node.inputs.every((value) => value === null || value.isInitializer);
+      for (const value of node.inputs)
+        if (value?.isInitializer && (alone || this.#isInner(node, value))) constants.add(value);
     }
     for (const value of constants) this.#silenceValue(value);
   }
@@ -185,6 +186,19 @@ class Silencer {
     if (!isOutput) return;
     this.graph.rename(value, this.graph.freshName(`${name}_silenced`));
     this.graph.rename(other, name);
+  }
+
+  /** True where no data that is silenced stands for channels of a weight: a node keeps them to itself (queries and keys of attention), or reads what it makes (a recurrent layer). */
+  #isInner(node: Node, weight: Value): boolean {
+    const gone = (value: Value | null): number[] =>
+      (value ? this.#channels(value) : [])
+        .flatMap(({ labels }) => [...labels])
+        .filter((label) => this.#kept[label] === 0)
+        .map((label) => this.#groups.coupling.find(label));
+    const data = node.inputs.filter((value) => !value?.isInitializer);
+    const outside = new Set([...data, ...node.outputs].flatMap(gone));
+    const own = gone(weight);
+    return new Set(own).size < own.length || own.some((label) => !outside.has(label));
   }
 
   #silenceValue(value: Value): void {
