@@ -4,6 +4,7 @@ import { Generator } from '../src/core/random.ts';
 import { Tensor } from '../src/core/tensor.ts';
 import { attr, type Graph, staticShape, type Value } from '../src/ir/index.ts';
 import { GraphBuilder } from '../src/ops/index.ts';
+import { removeUnused } from '../src/passes/index.ts';
 
 const KINDS = [
   'conv',
@@ -84,7 +85,7 @@ class Network {
     const [, channels] = this.#shape(flat);
     const hidden = this.#builder.op('Relu', [this.#linear(flat, channels!, 6)]);
     this.#builder.output(this.#linear(hidden, 6, 4), 'classes');
-    return this.#builder.graph;
+    return removeUnused(this.#builder.graph).graph;
   }
 
   add({ kind, from, other, size }: Step): void {
