@@ -46,5 +46,6 @@ export {
   type RemoveBlocksOptions,
   removeBlocks,
 } from './remove-blocks.ts';
+export { type LayerCut, layerCuts } from './report/layer-cuts.ts';
 export { silence } from './silence.ts';
 export { assertVerified, type Comparison, type Verification, type VerifyOptions, verify } from './verify.ts';

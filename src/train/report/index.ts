@@ -5,3 +5,4 @@ export { type IterateSectionsOptions, iterateOutcome, iterateSections } from './
 export { lotterySection } from './lottery.ts';
 export { type ModelState, modelSection, stateOf, weightSections, weightsNow } from './model.ts';
 export { type SensitivitySectionOptions, sensitivitySection } from './sensitivity.ts';
+export { type ShrinkSummary, shrinkSections } from './shrink.ts';
