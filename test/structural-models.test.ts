@@ -78,7 +78,7 @@ const CASES: readonly Case[] = [
 ];
 
 describe('whole models, cut', () => {
-  for (const { name, graph: make, shapes, atHalf = 0.6 } of CASES) {
+  for (const { name, graph: make, shapes, atHalf = 0.5 } of CASES) {
     it(`${name}: at 0.3 and 0.5, proven, smaller, and as counted`, async () => {
       const original = make();
       const groups = groupChannels(analyzeChannels(original, shapes ? { shapes } : {}));
