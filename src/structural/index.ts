@@ -40,6 +40,7 @@ export {
   type RankedBlock,
   rankBlocks,
 } from './rank-blocks.ts';
+export { type RecalibrateOptions, type Recalibration, recalibrate } from './recalibrate.ts';
 export {
   type BlockCost,
   type BlocksRemoved,
