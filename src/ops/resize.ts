@@ -105,6 +105,7 @@ export const RESIZE: readonly Operator[] = withRules(
     entry('Upsample', 7, 'Resampling by scales; Resize since opset 10.', upsample, {
       cost: resizeCost,
       opsets: [7, 9],
+      steering: [1],
     }),
   ],
   { grad: RESIZE_GRADS, upgrade: RESIZE_UPGRADES, channels: RESIZE_CHANNELS },

@@ -85,8 +85,8 @@ export const ELEMENTWISE: Samples = {
     ...at([11], [filled('uint8', [2], 200), filled('uint8', [2], 2)], { direction: 'RIGHT' }),
   ],
   BitwiseAnd: [...at([18], ['int32[n=2, 3]', 'int32[3]']), ...at([18], [ints(6, -5), ints(3, 12)])],
-  BitwiseOr: at([18], [ints(6, -5), ints(3, 12)]),
-  BitwiseXor: at([18], [ints(6, -5), ints(3, 12)]),
+  BitwiseOr: [...at([18], ['int32[n=2, 3]', 'int32[3]']), ...at([18], [ints(6, -5), ints(3, 12)])],
+  BitwiseXor: [...at([18], ['int32[n=2, 3]', 'int32[3]']), ...at([18], [ints(6, -5), ints(3, 12)])],
   BitwiseNot: at([18], ['int32[n=2, 3]']),
 };
 

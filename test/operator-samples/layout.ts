@@ -55,7 +55,10 @@ export const LAYOUT: Samples = {
     ...at([9, 11, 13], ['float32[n=2, 12, 2, w=3]'], { blocksize: 2 }),
     ...at([11, 13], ['float32[n=2, 12, 2, 3]'], { blocksize: 2, mode: 'CRD' }),
   ],
-  ReverseSequence: at([10], ['float32[4, n=3]', 'int64[n=3]']),
+  ReverseSequence: [
+    ...at([10], ['float32[4, n=3]', 'int64[n=3]']),
+    ...at([10], ['float32[4, n=3, 5]', 'int64[n=3]']),
+  ],
   Shape: [
     ...at([9, 13, 15, 19, 21], ['float32[n=2, 3, 4]']),
     ...at([15, 21], ['float32[n=2, 3, 4]'], { start: 1 }),

@@ -1,3 +1,4 @@
+import { attr } from '../../src/ir/index.ts';
 import { at, filled, ints, type Samples } from './sample.ts';
 
 const weight = (...shape: number[]) => filled('float32', shape, 0.1);
@@ -86,7 +87,10 @@ export const NORM: Samples = {
   ],
   RMSNormalization: at([23], ['float32[n=2, 3, 4]', weight(4)]),
   LpNormalization: at([9, 21], ['float32[n=2, 3]'], { axis: 1 }),
-  LRN: at([9, 13], ['float32[n=2, 3, 4, 5]'], { size: 3 }),
+  LRN: [
+    ...at([9, 13], ['float32[n=2, 3, 4, 5]'], { size: 3 }),
+    ...at([13], ['float32[n=2, 6, 4, 3]'], { size: 3, alpha: attr.float(2) }),
+  ],
   MeanVarianceNormalization: at([9, 13], ['float32[n=2, 3, 4, 5]']),
 };
 
