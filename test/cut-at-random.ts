@@ -43,8 +43,14 @@ export class RandomNet {
     return this.builder.constant(new Tensor('float32', shape, data), name);
   }
 
+  /** Constant whole numbers: a shape, axes. */
   numbers(...values: number[]): Value {
     return this.builder.constant(Tensor.int64(values), 'numbers');
+  }
+
+  /** A constant whole number. */
+  scalar(value: number): Value {
+    return this.builder.constant(Tensor.int64(value), 'scalar');
   }
 
   op(
