@@ -2,6 +2,15 @@
 export { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
 export { type Block, type BlockKind, type FindBlocksOptions, findBlocks } from './blocks.ts';
 export {
+  type Budget,
+  type BudgetAmount,
+  type BudgetOf,
+  type FitOptions,
+  fitBudget,
+  type MeasureRemoved,
+  type Reached,
+} from './budget.ts';
+export {
   batchesOf,
   type CalibrationBatch,
   type CalibrationData,
@@ -17,6 +26,7 @@ export { type Decision, decide, type GroupDecision, unitsToRemove } from './deci
 export { type DecideOptions, type PatternRatio, ROUNDINGS, SCOPES } from './decide-options.ts';
 export { DEFAULT_TOLERANCE, type Difference, TOLERANCES } from './difference.ts';
 export { type DrawGroupsOptions, drawGroups } from './drawing/index.ts';
+export type { Measurement } from './fit-measured.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
 export {
