@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../src/core/tensor.ts';
 import type { Graph, Value } from '../src/ir/index.ts';
 import { inferShapes, isUnsupported, OPERATORS } from '../src/ops/index.ts';
+import { noChannelsRule } from '../src/ops/later.ts';
 import { createSession } from '../src/runtime/index.ts';
 import { analyzeChannels, type ChannelGroups, cutChannels, groupChannels } from '../src/structural/index.ts';
 import { silence } from '../src/structural/silence.ts';
@@ -204,6 +205,13 @@ describe('every channel rule, by cuts that onnxruntime computes', () => {
       expect(outcome.exact > 0, 'something is cut and equal').toBe(isCut);
     });
   }
+
+  it('is written for every operator, or the reason why not', () => {
+    const bare = OPERATORS.filter(
+      ({ channels }) => isUnsupported(channels) && channels.unsupported === noChannelsRule.unsupported,
+    );
+    expect(bare.map(nameOf)).toEqual([]);
+  });
 
   it('is left out where there is no rule or nothing to run alone', () => {
     const names = OPERATORS.filter(({ channels }) => !isUnsupported(channels)).map(nameOf);

@@ -25,7 +25,7 @@ import { upgradeAlongAxis } from './activation-upgrade.ts';
 import { axisOf } from './broadcast.ts';
 import { cost, free, inputShape, perOutput } from './cost.ts';
 import { differ, expectFloat, expectSameDtype } from './expect.ts';
-import { channelsLater, noGradRule } from './later.ts';
+import { noChannelsRule, noGradRule } from './later.ts';
 import { channelLayout, makeLayer, statedShape } from './layer.ts';
 import {
   type CostRule,
@@ -73,7 +73,7 @@ export const activation = (
   infer: facts.infer ?? sameFloat,
   cost: facts.cost ?? free,
   grad: facts.grad ?? noGradRule,
-  channels: channelsLater,
+  channels: noChannelsRule,
   ...(facts.upgrade ? { upgrade: facts.upgrade } : {}),
   ...(facts.steering ? { steering: facts.steering } : {}),
   ...(facts.shapeInput === undefined ? {} : { shapeInput: facts.shapeInput }),

@@ -14,7 +14,7 @@ import {
   expectSameDtype,
   expectShape,
 } from './expect.ts';
-import { channelsLater, integersHaveNoGradient, noGradRule } from './later.ts';
+import { integersHaveNoGradient, noChannelsRule, noGradRule } from './later.ts';
 import { channelLayout, linearLayout, makeLayer } from './layer.ts';
 import { gemm, matMulMacs, matMulShape } from './linear.ts';
 import type { CostRule, InferContext, InferRule, Operator } from './operator.ts';
@@ -38,7 +38,7 @@ const contrib = (
   domain: DOMAIN,
   opsets: OPSETS,
   grad: noGradRule,
-  channels: channelsLater,
+  channels: noChannelsRule,
   layer: null,
   ...entry,
 });

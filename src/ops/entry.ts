@@ -1,5 +1,5 @@
 import { free } from './cost.ts';
-import { channelsLater, noGradRule } from './later.ts';
+import { noChannelsRule, noGradRule } from './later.ts';
 import { type InferRule, LATEST_OPSET, type Operator } from './operator.ts';
 
 /** The entry of an operator without parameters that no convention counts; `facts` say what is different. */
@@ -17,7 +17,7 @@ export const entry = (
   infer,
   cost: free,
   grad: noGradRule,
-  channels: channelsLater,
+  channels: noChannelsRule,
   layer: null,
   ...facts,
 });

@@ -3,8 +3,8 @@ import { type Unsupported, unsupported } from './operator.ts';
 /** What stands in an entry until its family's rules are put in; none of the table keeps it. */
 export const noGradRule: Unsupported = unsupported('no gradient rule is written for it');
 
-/** The channel rule of operators that will have one. */
-export const channelsLater: Unsupported = unsupported('channel coupling comes with structural pruning');
+/** As `noGradRule`, for the channel rule. */
+export const noChannelsRule: Unsupported = unsupported('no channel rule is written for it');
 
 /** The gradient rule of operators on quantized tensors. */
 export const integersHaveNoGradient: Unsupported = unsupported(
