@@ -1,6 +1,6 @@
 import type { ChannelGroups } from '../groups.ts';
 import { boxesOf } from './boxes.ts';
-import { carriedBy } from './group-map.ts';
+import { groupMap } from './group-map.ts';
 import { type Point, placeInLayers } from './layout.ts';
 import { drawLegend, groupTitle } from './legend.ts';
 import { groupClass, type Looks, looksOf } from './looks.ts';
@@ -43,9 +43,9 @@ export async function drawGroups(groups: ChannelGroups, options: DrawGroupsOptio
   const { title = 'Coupled channels' } = options;
   const { coupling } = groups;
   const graph = boxesOf(coupling.graph, coupling.inference);
-  const carried = carriedBy(groups);
-  const parts = partsOf(graph, coupling, carried);
-  const lines = linesOf(graph, parts, carried);
+  const map = groupMap(groups);
+  const parts = partsOf(graph, coupling, map);
+  const lines = linesOf(graph, parts, map);
   const looks = looksOf(groups, meetingsOf(parts, lines));
   const placed = await placeInLayers(
     parts,

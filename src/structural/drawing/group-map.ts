@@ -1,4 +1,4 @@
-import type { Value } from '../../ir/index.ts';
+import type { Node, Value } from '../../ir/index.ts';
 import type { ChannelGroup, ChannelGroups } from '../groups.ts';
 
 /** What a value carries of groups. */
@@ -9,11 +9,15 @@ export interface Carried {
   readonly channels: number;
 }
 
-/** Tells what a value carries of groups. */
-export type CarriedBy = (value: Value) => Carried;
+/** Tells where groups are in a graph. */
+export interface GroupMap {
+  carriedBy(value: Value): Carried;
+  /** Groups of the channels that a layer makes, also where these are not followed any further. */
+  madeBy(node: Node): readonly number[];
+}
 
-/** Looks up the groups whose channels a value carries. */
-export function carriedBy({ coupling, groups }: ChannelGroups): CarriedBy {
+/** Finds where groups are in their graph. */
+export function groupMap({ coupling, groups }: ChannelGroups): GroupMap {
   const groupOf = new Map<number, number>();
   const labelsAt = new Map<Value, Map<number, Int32Array>>();
   for (const { value, axis, labels } of coupling.sources) {
@@ -26,8 +30,17 @@ export function carriedBy({ coupling, groups }: ChannelGroups): CarriedBy {
       if (labels) for (const index of indices) groupOf.set(coupling.find(labels[index]!), id);
     }
   }
+  const made = new Map<Node, Set<number>>();
+  for (const { node, labels } of coupling.sources) {
+    const own = made.get(node) ?? new Set<number>();
+    made.set(node, own);
+    for (const label of labels) {
+      const group = groupOf.get(coupling.find(label));
+      if (group !== undefined) own.add(group);
+    }
+  }
   const known = new Map<Value, Carried>();
-  return (value) => {
+  const carriedBy = (value: Value): Carried => {
     const before = known.get(value);
     if (before) return before;
     const found = new Set<number>();
@@ -44,6 +57,7 @@ export function carriedBy({ coupling, groups }: ChannelGroups): CarriedBy {
     known.set(value, carried);
     return carried;
   };
+  return { carriedBy, madeBy: (node) => [...(made.get(node) ?? [])] };
 }
 
 /** Why nothing of a group can be cut; null where something can. */

@@ -1,7 +1,7 @@
 import type { Value } from '../../ir/index.ts';
 import type { Coupling } from '../coupling.ts';
 import type { Box, BoxGraph } from './boxes.ts';
-import type { CarriedBy } from './group-map.ts';
+import type { GroupMap } from './group-map.ts';
 import { fitted, textWidth } from './text.ts';
 import { type BoxWords, wordsFor } from './words.ts';
 
@@ -51,8 +51,8 @@ const tagsWidth = (tags: readonly number[]): number =>
   );
 
 /** All that is placed, with its words and its size. */
-export function partsOf(graph: BoxGraph, coupling: Coupling, carried: CarriedBy): Part[] {
-  const words = wordsFor(coupling, carried);
+export function partsOf(graph: BoxGraph, coupling: Coupling, map: GroupMap): Part[] {
+  const words = wordsFor(coupling, map);
   const part = (of: Box | Value, full: BoxWords, groups: readonly number[]): Part => {
     const short: BoxWords = {
       name: fitted(full.name, TEXT.name * BOLD, WIDEST),
@@ -81,22 +81,24 @@ export function partsOf(graph: BoxGraph, coupling: Coupling, carried: CarriedBy)
   });
   return [
     ...graph.inputs.map((input) => part(input, typed(input, 'input'), [])),
-    ...graph.boxes.map((box) => part(box, words(box), groupsShown(box, carried))),
+    ...graph.boxes.map((box) => part(box, words(box), groupsShown(box, map))),
     // An output may be an input, too: it is then placed once.
     ...graph.outputs
       .filter((output) => !graph.inputs.includes(output))
-      .map((output) => part(output, typed(output, 'output'), carried(output).groups)),
+      .map((output) => part(output, typed(output, 'output'), map.carriedBy(output).groups)),
   ];
 }
 
 /** Groups of what a layer makes, before anything in its box changes that; of what leaves operators. */
-function groupsShown({ kind, nodes }: Box, carried: CarriedBy): number[] {
+function groupsShown({ kind, nodes }: Box, map: GroupMap): readonly number[] {
+  const made = kind === 'operators' ? [] : map.madeBy(nodes[0]);
+  if (made.length > 0) return made;
   const node = kind === 'operators' ? nodes.at(-1)! : nodes[0];
-  return [...new Set(node.outputs.flatMap((output) => (output ? carried(output).groups : [])))];
+  return [...new Set(node.outputs.flatMap((output) => (output ? map.carriedBy(output).groups : [])))];
 }
 
 /** Lines between parts, one for each pair. */
-export function linesOf(graph: BoxGraph, parts: readonly Part[], carried: CarriedBy): Line[] {
+export function linesOf(graph: BoxGraph, parts: readonly Part[], map: GroupMap): Line[] {
   const places = new Map(parts.map(({ of }, index) => [of, index]));
   const lines = new Map<string, Line>();
   for (const { from, to, value } of graph.wires) {
@@ -108,7 +110,7 @@ export function linesOf(graph: BoxGraph, parts: readonly Part[], carried: Carrie
       from: start,
       to: end,
       values: [...(before?.values ?? []), value],
-      groups: [...new Set([...(before?.groups ?? []), ...carried(value).groups])],
+      groups: [...new Set([...(before?.groups ?? []), ...map.carriedBy(value).groups])],
     });
   }
   return [...lines.values()];

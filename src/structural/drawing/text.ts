@@ -18,8 +18,9 @@ export const escapeXml = (text: string): string =>
 function charWidth(char: string): number {
   if (/[ijl.,:;|'!()[\]/ft\-·]/.test(char)) return 0.36;
   if (/[mwMW@%→…]/.test(char)) return 0.92;
-  if (/[A-Z_×]/.test(char)) return 0.69;
-  return char.codePointAt(0)! < 0x2e80 ? 0.58 : 1;
+  if (char === '×') return 0.84;
+  if (/[A-Z_]/.test(char)) return 0.7;
+  return char.codePointAt(0)! < 0x2e80 ? 0.63 : 1;
 }
 
 /** About how wide text is drawn, in pixels; bold text is a tenth wider. */

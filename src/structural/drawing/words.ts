@@ -2,7 +2,7 @@ import type { Node, Value } from '../../ir/index.ts';
 import { layerOf } from '../../ops/index.ts';
 import type { Coupling } from '../coupling.ts';
 import type { Box } from './boxes.ts';
-import type { CarriedBy } from './group-map.ts';
+import type { GroupMap } from './group-map.ts';
 
 /** What stands in a box. */
 export interface BoxWords {
@@ -18,14 +18,13 @@ export interface BoxWords {
 const MOST_NAMED = 3;
 
 /** Gives what stands in a box. */
-export function wordsFor(coupling: Coupling, carried: CarriedBy): (box: Box) => BoxWords {
+export function wordsFor(coupling: Coupling, map: GroupMap): (box: Box) => BoxWords {
   const names = new Map<Node, string>();
   for (const { node, name } of coupling.sources) if (!names.has(node)) names.set(node, name);
   return ({ nodes }) => {
     const [first, ...rest] = nodes;
     const layer = layerOf(first);
-    if (!layer)
-      return { name: '', what: `${operators(nodes)}${channelText(nodes.at(-1)!, carried)}`, rest: '' };
+    if (!layer) return { name: '', what: `${operators(nodes)}${channelText(nodes.at(-1)!, map)}`, rest: '' };
     const name = names.get(first) ?? parameterPath(first, coupling);
     const after = rest.length === 0 ? '' : `then ${operators(rest)}`;
     return { name, what: `${layer.type}${sizes(first, coupling)}`, rest: after };
@@ -66,8 +65,8 @@ function sizes(node: Node, coupling: Coupling): string {
 }
 
 /** ` · 128`: the channels that come out, where they are followed. */
-function channelText({ outputs }: Node, carried: CarriedBy): string {
+function channelText({ outputs }: Node, map: GroupMap): string {
   const [output] = outputs;
-  const channels = output ? carried(output).channels : 0;
+  const channels = output ? map.carriedBy(output).channels : 0;
   return channels > 0 ? ` · ${channels}` : '';
 }
