@@ -188,4 +188,15 @@ describe('channels of a transposed convolution', () => {
     ]);
     expect(await faultsOfCuts(graph, { heads: 'whole' })).toEqual([]);
   });
+
+  it('stay where the weight of several groups cannot be cut', () => {
+    const net = new RandomNet();
+    const x = net.input('x', [1, 4, 5, 5]);
+    const made = net.op('ConvTranspose', [x, net.input('w', [4, 3, 2, 2]), net.weight('b', [6])], group(2));
+    net.builder.output(net.pointwise('after', made, 6, 2));
+    const { rectangles, frozen } = analyzeChannels(net.graph);
+    expect(rectangles.flatMap(({ columns }) => [...(columns ?? [])].map(frozen))).toContain(
+      "ConvTranspose 'ConvTranspose_output_0': has a weight that cannot be cut",
+    );
+  });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { channelLabels } from '../../test/channel-labels.ts';
 import { cutAtRandom, faultsOfCuts, RandomNet } from '../../test/cut-at-random.ts';
 import { type Attribute, attr, type Value } from '../ir/index.ts';
+import { analyzeChannels } from '../structural/index.ts';
 
 const MAP = 'float32[2, 4, 3, 3]';
 const VECTOR = 'float32[4]';
@@ -145,6 +146,20 @@ describe('channels of GroupNormalization', () => {
     const node = cuts[0]!.cut.graph.nodes.find(({ opType }) => opType === 'GroupNormalization');
     expect(node?.int('num_groups')).toBe(heads === 'width' ? 4 : 4 - gone);
     expect(await faultsOfCuts(graph, { heads })).toEqual([]);
+  });
+
+  it('stay where the groups of the scale cannot be cut', () => {
+    const graph = between(
+      (net, x) =>
+        net.op('GroupNormalization', [x, net.input('scale', [4]), net.weight('bias', [4])], {
+          num_groups: attr.int(4),
+        }),
+      18,
+    );
+    const { rectangles, frozen } = analyzeChannels(graph);
+    expect(rectangles.flatMap(({ rows }) => [...rows].map(frozen))).toContain(
+      "GroupNormalization 'GroupNormalization_output_0': has groups that cannot be cut",
+    );
   });
 
   it('of one channel a group are not mixed', async () => {
