@@ -1,4 +1,5 @@
 import { normalizeAxis, sizeOf, Tensor } from '../core/tensor.ts';
+import type { Value } from '../ir/index.ts';
 import { bundleAt, onAxis, renamed } from './channels.ts';
 import type { Channels, ChannelsContext, ChannelsRule, CutContext, Unsupported } from './operator.ts';
 import { unsupported } from './operator.ts';
@@ -14,8 +15,17 @@ const byIndex = 'takes its channels by indices that are not known without runnin
 const axesBetween = (first: number, last: number): number[] =>
   Array.from({ length: Math.max(last - first, 0) }, (_, index) => first + index);
 
+/** True for an input of the graph, also under another dtype or shape: words. Indices that are computed look up biases by position, whose columns are no layer's own. */
+function isGiven(value: Value | null | undefined): boolean {
+  if (!value?.producer) return value?.initializer === null;
+  return (
+    ['Cast', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze'].includes(value.producer.opType) &&
+    isGiven(value.producer.inputs[0])
+  );
+}
+
 /**
- * Labels at constant indices; of an axis that other indices choose from, nothing goes. A table of vectors (an embedding) makes channels of its last axis. Indices are counted anew among those that stay.
+ * Labels at constant indices; of an axis that other indices choose from, nothing goes. A table that words choose from (an embedding) makes channels of its last axis. Indices are counted anew among those that stay.
  */
 const gather: ChannelsRule = (ctx) => {
   const own: Labelled = { channels: ctx.channels(0), shape: ctx.shape(0) };
@@ -23,7 +33,7 @@ const gather: ChannelsRule = (ctx) => {
   const axis = normalizeAxis(ctx.node.int('axis', 0), own.shape.length);
   const size = own.shape[axis]!;
   const places = ctx.numbers(1)?.map((place) => (place < 0 ? place + size : place));
-  if (axis === 0 && own.shape.length === 2) ctx.source(0, 1);
+  if (axis === 0 && own.shape.length === 2 && isGiven(ctx.node.inputs[1])) ctx.source(0, 1);
   /** An axis of the table, in the output. */
   const moved = (other: number): number => (other < axis ? other : other + indexShape.length - 1);
   const bundle = bundleAt(own.channels, axis);

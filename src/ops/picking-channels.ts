@@ -1,6 +1,6 @@
 import { sizeOf } from '../core/tensor.ts';
-import { bundleAt, bundleSizes, onAxis, picked } from './channels.ts';
-import type { Bundle, Channels, ChannelsContext, CutContext } from './operator.ts';
+import { bundleAt, bundleSizes, picked } from './channels.ts';
+import type { AxisLabels, Bundle, Channels, ChannelsContext, CutContext } from './operator.ts';
 
 /** Labels and the sizes of the value they are on. */
 export interface Labelled {
@@ -17,12 +17,20 @@ export const resized = (shape: readonly number[], axis: number, size: number): n
   shape.map((own, other) => (other === axis ? size : own));
 
 /** Labels of the rows of a bundle: what is at one index of the axes before `axis`. Null where there are none before. */
-function rowsBefore(ctx: ChannelsContext, bundle: Bundle, axis: number, shape: readonly number[]) {
-  const place = bundle.axes.indexOf(axis);
-  if (place === 0) return null;
-  const sizes = bundleSizes(bundle, shape);
-  const matrix = [sizeOf(sizes.slice(0, place)), sizeOf(sizes.slice(place))];
-  return ctx.axisOf([{ axes: [0, 1], labels: bundle.labels }], 0, matrix);
+function rowsBefore(
+  ctx: ChannelsContext,
+  { axes, labels }: Bundle,
+  axis: number,
+  shape: readonly number[],
+): AxisLabels {
+  const long = axes.filter((own) => shape[own] !== 1);
+  const before = long.filter((own) => axes.indexOf(own) < axes.indexOf(axis));
+  const [first] = before;
+  if (first === undefined) return null;
+  if (before.length === 1 && long.length > 1) return ctx.axisOf([{ axes: long, labels }], first, shape);
+  // Rows of one element are rows still: the element may not stand for its row.
+  const rows = sizeOf(before.map((own) => shape[own]!));
+  return ctx.axisOf([{ axes: [0, 1], labels }], 0, [rows, labels.length / rows]);
 }
 
 /**
@@ -118,7 +126,30 @@ export function aliveAlong(
 }
 
 /**
- * Labels of input `index` for an operator that moves or mixes what lies along some axes: those on these axes must stay, for the reason given; each other axis carries its own on.
+ * Labels of a bundle without those on some axes (not all of it): what differs along them is tied. Where these are its last ones, whole rows go, and the labels of rows are those of all that is in them.
+ */
+export function collapsedBundle(
+  ctx: ChannelsContext,
+  bundle: Bundle,
+  axes: readonly number[],
+  shape: readonly number[],
+): Channels {
+  let { axes: left, labels } = bundle;
+  for (let last = left.at(-1)!; left.length > 1 && axes.includes(last); last = left.at(-1)!) {
+    const size = shape[last]!;
+    const matrix: Channels = [{ axes: [0, 1], labels }];
+    const sizes = [labels.length / size, size];
+    const rows = ctx.axisOf(matrix, 0, sizes)!;
+    ctx.tie(rows, ctx.collapse(matrix, [1], sizes)[0]!.labels);
+    labels = rows;
+    left = left.slice(0, -1);
+  }
+  return ctx.collapse([{ axes: left, labels }], axes, shape);
+}
+
+/**
+ * Labels of input `index` for an operator that moves or mixes what lies along some axes: what is on these axes must stay, for the reason given. A matrix that has others, too, goes on with those: there all that lies
+ * along these goes together.
  */
 export function withFrozenAxes(
   ctx: ChannelsContext,
@@ -128,11 +159,9 @@ export function withFrozenAxes(
 ): Channels {
   return ctx.channels(index).flatMap((bundle): Channels => {
     if (!bundle.axes.some((axis) => axes.includes(axis))) return [bundle];
-    return bundle.axes.flatMap((axis): Channels => {
-      const labels = ctx.axisOf([bundle], axis, ctx.shape(index));
-      if (!axes.includes(axis)) return onAxis(axis, labels);
-      ctx.freeze(labels, why);
-      return [];
-    });
+    if (bundle.axes.some((axis) => !axes.includes(axis)))
+      return collapsedBundle(ctx, bundle, axes, ctx.shape(index));
+    ctx.freeze(bundle.labels, why);
+    return [];
   });
 }

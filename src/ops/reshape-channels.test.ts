@@ -185,7 +185,7 @@ function chain(...operators: readonly (readonly [string, readonly number[]])[]) 
     graph: coupling.graph,
     labels: channels.map(({ axes, labels }) => [
       axes.length === 1 ? axes[0] : axes.join('x'),
-      [...labels].map((label) => label - first),
+      [...labels].map((label) => coupling.find(label) - first),
     ]),
   };
 }

@@ -2,6 +2,7 @@ import { sizeOf, stridesOf } from '../core/tensor.ts';
 import { attr } from '../ir/index.ts';
 import { bundleSizes, renamed, reordered } from './channels.ts';
 import type { Bundle, Channels, ChannelsContext, ChannelsRule, CutContext } from './operator.ts';
+import { collapsedBundle } from './picking-channels.ts';
 
 /** Axes of the input and axes of the output that hold the same elements. */
 export interface Block {
@@ -45,18 +46,21 @@ const blockOf = (blocks: readonly Block[], axis: number): Block => {
   return block;
 };
 
-/** The labels at index Σ index * step of every index of a shape. */
-function strided(labels: Int32Array, shape: readonly number[], steps: readonly number[]): Int32Array {
-  const result = new Int32Array(sizeOf(shape));
-  const index = new Array<number>(shape.length).fill(0);
+/** The labels of a bundle over these axes, its own among them in its order, row-major: repeated along the others. */
+function spread(bundle: Bundle, axes: readonly number[], shape: readonly number[]): Int32Array {
+  const strides = stridesOf(bundleSizes(bundle, shape));
+  const steps = axes.map((axis) => (bundle.axes.includes(axis) ? strides[bundle.axes.indexOf(axis)]! : 0));
+  const sizes = axes.map((axis) => shape[axis]!);
+  const result = new Int32Array(sizeOf(sizes));
+  const index = new Array<number>(sizes.length).fill(0);
   let offset = 0;
   for (let at = 0; at < result.length; at++) {
-    result[at] = labels[offset]!;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      offset += steps[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      offset -= steps[axis]! * shape[axis]!;
-      index[axis] = 0;
+    result[at] = bundle.labels[offset]!;
+    for (let place = sizes.length - 1; place >= 0; place--) {
+      offset += steps[place]!;
+      if (++index[place]! < sizes[place]!) break;
+      offset -= steps[place]! * sizes[place]!;
+      index[place] = 0;
     }
   }
   return result;
@@ -113,29 +117,35 @@ function reshapedBundle(
     ctx.freeze(bundle.labels, 'spreads its channels over too many elements to follow');
     return [];
   }
-  const tied = touched.find(
-    (block) => spreads(block) && (tooLarge || !isLeading(bundle, own(block))) && touched.length > 1,
+  // The first of a bundle stays, so that something is left of it.
+  const beside = touched.filter(
+    (block, index) =>
+      spreads(block) && !isLeading(bundle, own(block)) && (index > 0 || !touched.every(spreads)),
   );
-  if (tied) {
-    return ctx
-      .collapse([bundle], own(tied), from)
-      .flatMap((rest) => reshapedBundle(ctx, rest, blocks, from, to));
+  const tied = beside.length > 0 ? beside : tooLarge ? touched.filter(spreads).slice(0, 1) : [];
+  if (touched.length > 1 && tied.length > 0) {
+    return collapsedBundle(ctx, bundle, tied.flatMap(own), from).flatMap((rest) =>
+      reshapedBundle(ctx, rest, blocks, from, to),
+    );
   }
   const order = touched.flatMap(own).map((axis) => bundle.axes.indexOf(axis));
   const merges = order.some((place, index) => place !== index);
   // What is kept must stay in its order also where rows and columns change places.
   if (merges) ctx.grid(bundle, from);
   const turned = reordered(bundle, order, from);
-  const strides = stridesOf(bundleSizes(turned, from));
-  const all = touched.flatMap((block) => block.from);
-  const labels = strided(
-    turned.labels,
-    all.map((axis) => from[axis]!),
-    all.map((axis) => {
-      const place = turned.axes.indexOf(axis);
-      return place < 0 ? 0 : strides[place]!;
-    }),
+  const labels = spread(
+    turned,
+    touched.flatMap((block) => block.from),
+    from,
   );
+  const [leading] = touched;
+  if (touched.length > 1 && leading && spreads(leading)) {
+    // A row goes where its copies go.
+    const rows = (elements: Int32Array, count: number): Int32Array =>
+      ctx.axisOf([{ axes: [0, 1], labels: elements }], 0, [count, elements.length / count])!;
+    const before = rows(turned.labels, sizeOf(own(leading).map((axis) => from[axis]!)));
+    ctx.tie(spread({ axes: own(leading), labels: before }, leading.from, from), rows(labels, size(leading)));
+  }
   return [{ axes: touched.flatMap((block) => block.to), labels }];
 }
 

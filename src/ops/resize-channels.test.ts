@@ -48,15 +48,22 @@ describe('channels of resampling', () => {
     ).toMatchObject({ outputs: [''], frozen: along });
   });
 
-  it('of a matrix keep their columns where rows are resampled', () => {
-    const { outputs, coupling } = channelLabels('Resize', ['float32[6] as [2, 3]', null, scales(2, 1)]);
-    expect(outputs).toEqual(['1: ?']);
-    const [rectangle] = coupling.rectangles;
-    expect([...rectangle!.rows].map((row) => coupling.frozen(row))).toEqual([
-      "Resize 'node': resamples along it",
-      "Resize 'node': resamples along it",
-    ]);
-    expect([...rectangle!.columns!].map((column) => coupling.frozen(column))).toEqual([null, null, null]);
+  it('of a matrix go together along what is resampled', () => {
+    const rows = channelLabels('Resize', ['float32[6] as [2, 3]', null, scales(2, 1)]);
+    expect(rows).toMatchObject({
+      inputs: ['0: a0.0 a0.1 a0.2 a0.0 a0.1 a0.2', '', '0: c0'],
+      outputs: ['1: a0.0 a0.1 a0.2'],
+    });
+    const columns = channelLabels('Resize', ['float32[6] as [2, 3]', null, scales(1, 2)]);
+    expect(columns).toMatchObject({
+      inputs: ['0: a0.0 a0.0 a0.0 a0.3 a0.3 a0.3', '', '0: c0'],
+      outputs: ['0: a0.0 a0.3'],
+    });
+    expect(
+      columns.coupling.rectangles.map((rectangle) =>
+        [...rectangle.rows].map((row) => columns.coupling.find(row)),
+      ),
+    ).toEqual([[0, 3]]);
   });
 
   it('are those that onnxruntime gives', async () => {
