@@ -11,7 +11,6 @@ import {
   parseCheckpoint,
   serializeCheckpoint,
 } from './checkpoint.ts';
-import { evaluate } from './evaluate.ts';
 import type { EpochRecord } from './history.ts';
 import {
   checkOptions,
@@ -32,8 +31,8 @@ import {
   prunedShare,
   zerosOf,
 } from './prunable.ts';
+import { isUnderFloor, judge, trainRound } from './round.ts';
 import { measuredSize, roundSparsity, sparsityOf } from './target.ts';
-import { Trainer } from './trainer.ts';
 
 export type {
   FinetuneOptions,
@@ -281,30 +280,12 @@ class Iteration {
   }
 
   #isUnderFloor(scores: Readonly<Record<string, number>>): boolean {
-    const { floor } = this.#options;
-    if (!floor) return false;
-    const score = scores[this.#metric];
-    if (score === undefined) {
-      throw new ArgumentError(
-        `iterate: nothing is called '${this.#metric}' to hold; expected one of ${Object.keys(scores).join(', ')}`,
-      );
-    }
-    const sign = this.#metric === 'loss' ? -1 : 1;
-    const dense = this.#position.dense[this.#metric] ?? score;
-    const least = 'atLeast' in floor ? floor.atLeast : dense - sign * floor.drop;
-    // NaN is under any floor.
-    return !(sign * score >= sign * least);
+    return isUnderFloor(this.#options.floor, this.#position.dense, scores, 'iterate');
   }
 
   #judge(): Promise<Record<string, number>> {
     const { finetune, data, signal } = this.#options;
-    return evaluate(this.#model, data.validation, {
-      ...(finetune.loss === undefined ? {} : { loss: finetune.loss }),
-      ...(finetune.metrics === undefined ? {} : { metrics: finetune.metrics }),
-      ...(finetune.teacher ? { teacher: finetune.teacher } : {}),
-      ...(finetune.threads === undefined ? {} : { threads: finetune.threads }),
-      ...(signal ? { signal } : {}),
-    });
+    return judge(this.#model, data.validation, finetune, signal);
   }
 
   /** Puts weights and buffers back to where `finetune.rewind` says; masks stay. */
@@ -318,51 +299,30 @@ class Iteration {
 
   async #finetune(round: number): Promise<readonly EpochRecord[]> {
     const { finetune, data, signal, checkpoint, checkpointEvery, onProgress } = this.#options;
-    const { epochs, optimizer: make, scheduler: schedule, rewind: _, ...rest } = finetune;
-    const { monitor, mode, earlyStopping, restoreBest, ...own } = rest;
-    const optimizer = make(this.#model, round);
-    const updates = Math.max(1, Math.floor((epochs * data.train.length) / (own.accumulate ?? 1)));
-    const scheduler = schedule?.(optimizer, updates) ?? null;
-    const trainer = new Trainer(this.#model, {
-      ...own,
-      optimizer,
-      scheduler,
-      schedulerInterval: 'step',
-      seed: (own.seed ?? 0) + 7919 * round,
-    });
+    const { rewind: _, ...training } = finetune;
     // The trainer's checkpoint is a part of this run's.
     const store: CheckpointStore = {
       read: async () => this.#inner,
       write: async (chunks) => {
         const bytes = concatBytes(chunks);
         // Averages are known to a trainer once it has made a step: going on from its very end, it would end without them.
-        if (own.ema && isOver(parseCheckpoint(bytes), finetune)) return;
+        if (finetune.ema && isOver(parseCheckpoint(bytes), finetune)) return;
         this.#inner = bytes;
         await this.#save();
       },
     };
-    try {
-      const history = await trainer.fit(data.train, {
-        epochs,
-        validation: data.validation,
-        ...(monitor === undefined ? {} : { monitor }),
-        ...(mode === undefined ? {} : { mode }),
-        ...(earlyStopping ? { earlyStopping } : {}),
-        ...(restoreBest === undefined ? {} : { restoreBest }),
-        ...(checkpoint ? { checkpoint: store } : {}),
-        ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
-        ...(signal ? { signal } : {}),
-        ...(onProgress
-          ? {
-              onProgress: (progress) =>
-                onProgress({ ...progress, round, rounds: this.#options.rounds ?? round }),
-            }
-          : {}),
-      });
-      return history.epochs;
-    } finally {
-      await trainer.dispose();
-    }
+    return trainRound({
+      model: this.#model,
+      finetune: training,
+      data,
+      round,
+      checkpoint: checkpoint ? store : null,
+      checkpointEvery,
+      signal,
+      onProgress:
+        onProgress &&
+        ((progress) => onProgress({ ...progress, round, rounds: this.#options.rounds ?? round })),
+    });
   }
 
   /** Adds up wall time. */
