@@ -146,8 +146,6 @@ const NOT_CUT: Readonly<Record<string, string>> = {
   ConstantOfShape: 'it reads a shape',
   EyeLike: 'it reads a shape, and its diagonal would move',
   GatherElements: 'the places it reads from are data',
-  MaxUnpool: 'the places it writes to are counted through all channels',
-  Multinomial: 'it counts classes',
   OneHot: 'it reads indices',
   RandomNormal: 'it reads nothing',
   RandomUniform: 'it reads nothing',

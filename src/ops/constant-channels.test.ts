@@ -29,7 +29,7 @@ describe('channels of operators that make tensors', () => {
   });
 
   it('cannot be cut where classes are drawn', () => {
-    const why = "Multinomial 'node': draws classes, which are counted";
+    const why = "Multinomial 'node': it draws classes, which are counted";
     expect(channelLabels('Multinomial', ['float32[2, 3]'])).toMatchObject({
       outputs: [''],
       frozen: { a0: why, a1: why },

@@ -1,4 +1,4 @@
-import type { ChannelsRule } from './operator.ts';
+import { type ChannelsRule, type Unsupported, unsupported } from './operator.ts';
 
 /** A tensor of a size of its own, along which nothing is followed: what it is added to cannot be cut. */
 const ownSize: ChannelsRule = () => ({ outputs: [] });
@@ -9,13 +9,8 @@ const randomLike: ChannelsRule = (ctx) => {
   return { outputs: [ctx.channels(0)] };
 };
 
-const draws: ChannelsRule = (ctx) => {
-  ctx.freeze(ctx.channels(0), 'draws classes, which are counted');
-  return { outputs: [] };
-};
-
 /** How channels pass through operators that make tensors. */
-export const CONSTANT_CHANNELS: Readonly<Record<string, ChannelsRule>> = {
+export const CONSTANT_CHANNELS: Readonly<Record<string, ChannelsRule | Unsupported>> = {
   Constant: ownSize,
   ConstantOfShape: ownSize,
   Range: ownSize,
@@ -24,5 +19,5 @@ export const CONSTANT_CHANNELS: Readonly<Record<string, ChannelsRule>> = {
   RandomNormalLike: randomLike,
   RandomUniformLike: randomLike,
   Bernoulli: randomLike,
-  Multinomial: draws,
+  Multinomial: unsupported('it draws classes, which are counted'),
 };

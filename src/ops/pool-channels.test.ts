@@ -53,7 +53,7 @@ describe('channels of pooling', () => {
   });
 
   it('are not cut where MaxUnpool puts elements to places', () => {
-    const why = "MaxUnpool 'node': its places are counted through all channels";
+    const why = "MaxUnpool 'node': it puts elements to places that are counted through all channels";
     expect(
       channelLabels('MaxUnpool', ['float32[1, 3, 2, 2]', 'int64[1, 3, 2, 2]'], { attributes: window }),
     ).toMatchObject({

@@ -1,5 +1,11 @@
 import { renamed } from './channels.ts';
-import type { Channels, ChannelsContext, ChannelsRule } from './operator.ts';
+import {
+  type Channels,
+  type ChannelsContext,
+  type ChannelsRule,
+  type Unsupported,
+  unsupported,
+} from './operator.ts';
 import { reducedChannels } from './reduce-channels.ts';
 
 const spatialAxes = (ctx: ChannelsContext): readonly number[] => [...ctx.shape(0).keys()].slice(2);
@@ -36,11 +42,6 @@ const global =
   (mixes: string | null): ChannelsRule =>
   (ctx) => ({ outputs: [reducedChannels(ctx, spatialAxes(ctx), true, mixes)] });
 
-const unpool: ChannelsRule = (ctx) => {
-  for (const input of [0, 1]) ctx.freeze(ctx.channels(input), 'its places are counted through all channels');
-  return { outputs: [] };
-};
-
 /** Each region is of one image, `rois` and what goes with them say of which: neither images nor regions are cut. Output 0 is `[regions, channels, …]`. */
 const regions: ChannelsRule = (ctx) => {
   const channels = onChannels(ctx, [0, ...spatialAxes(ctx)], 'takes regions of images, which it counts');
@@ -49,14 +50,14 @@ const regions: ChannelsRule = (ctx) => {
 };
 
 /** How channels pass through pooling. */
-export const POOL_CHANNELS: Readonly<Record<string, ChannelsRule>> = {
+export const POOL_CHANNELS: Readonly<Record<string, ChannelsRule | Unsupported>> = {
   MaxPool: maxPool,
   AveragePool: sliding,
   LpPool: sliding,
   GlobalAveragePool: global('is a mean over channels, whose number changes'),
   GlobalMaxPool: global('takes the maximum over channels, to which silenced ones add a zero'),
   GlobalLpPool: global(null),
-  MaxUnpool: unpool,
+  MaxUnpool: unsupported('it puts elements to places that are counted through all channels'),
   MaxRoiPool: regions,
   RoiAlign: regions,
 };
