@@ -65,7 +65,7 @@ export function withoutBlocks(graph: Graph, blocks: readonly Block[]): { readonl
 }
 
 /** Lets all that reads `output` read `input`. An output of the graph keeps its name, by an Identity. */
-function bypass(input: Value, output: Value): void {
+export function bypass(input: Value, output: Value): void {
   const { graph } = output;
   if (!output.isOutput) {
     output.replaceAllUsesWith(input);
