@@ -36,7 +36,7 @@ function hiddenUnits(order: readonly number[], dtype: 'float32' | 'float64' = 'f
   const scaled = builder.op('BatchNormalization', [
     made,
     constant('norm.weight', [HIDDEN], ordered(numbers(HIDDEN, 3))),
-    constant('norm.bias', [HIDDEN], ordered(numbers(HIDDEN, 4).map((y) => 1 + Math.abs(y)))),
+    constant('norm.bias', [HIDDEN], ordered(numbers(HIDDEN, 4).map((y) => y + 1))),
     constant('norm.running_mean', [HIDDEN], ordered(numbers(HIDDEN, 5))),
     constant('norm.running_var', [HIDDEN], ordered(numbers(HIDDEN, 6).map((y) => 1 + y * y))),
   ]);
