@@ -20,7 +20,7 @@ export interface ImportanceMethodInfo {
   readonly name: ImportanceMethod;
   /** One sentence. */
   readonly description: string;
-  /** `none`, batches of inputs, or batches of inputs and targets. */
+  /** Nothing, batches of inputs, or batches of inputs and targets. */
   readonly needs: 'nothing' | 'inputs' | 'targets';
 }
 
