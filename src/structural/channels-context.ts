@@ -188,6 +188,17 @@ export class NodeChannels implements ChannelsContext {
       return;
     }
     const size = this.shape(index)[axis]!;
+    const known = this.#found.partedAxes.find(
+      ({ value, axis: own }) => value === ownAxis.value && own === ownAxis.axis,
+    );
+    if (known) {
+      // A weight that is read twice is cut once, the same for both.
+      if (known.labels.length === labels.length) this.tie(known.labels, labels);
+      else
+        for (const vector of [known.labels, labels])
+          this.freeze(vector, 'shares its weight with other groups');
+      return;
+    }
     this.#found.partedAxes.push({
       node: this.node,
       value: ownAxis.value,
@@ -231,14 +242,14 @@ export class NodeChannels implements ChannelsContext {
         this.freeze((one ?? two)!.labels, 'meets what cannot be cut');
         continue;
       }
-      if (one && two && own.length === 1 && other.length === 1 && one.axes.length === two.axes.length) {
+      if (one && two && own.length === 1 && other.length === 1 && isSameSet(one.axes, two.axes)) {
         result.push(this.#tiedBundles(one, two, shape));
         continue;
       }
       for (const axis of axes) {
-        const [first, second] = [this.axisOf(own, axis, a.shape), this.axisOf(other, axis, b.shape)];
         // An axis of size 1 is repeated along the other and ties nothing.
-        if (first ? b.shape[axis] === 1 : a.shape[axis] === 1) continue;
+        if (a.shape[axis] === 1 || b.shape[axis] === 1) continue;
+        const [first, second] = [this.axisOf(own, axis, a.shape), this.axisOf(other, axis, b.shape)];
         this.tie(first, second, 'meets what cannot be cut');
       }
       const whole = [...own, ...other].find((bundle) => bundle.axes.length === axes.length);
@@ -264,6 +275,9 @@ export class NodeChannels implements ChannelsContext {
     return a;
   }
 }
+
+const isSameSet = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((axis) => b.includes(axis));
 
 /** Sets of axes that bundles connect. */
 function overlapping(bundles: readonly Bundle[]): number[][] {

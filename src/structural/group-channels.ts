@@ -1,5 +1,5 @@
 import type { Node, Value } from '../ir/index.ts';
-import type { Coupling } from './coupling.ts';
+import type { Coupling, Rectangle } from './coupling.ts';
 import type { ChannelGroup, ChannelGroups, GroupOptions, Member, Role } from './groups.ts';
 import { findLanes } from './lanes.ts';
 import { Sets } from './sets.ts';
@@ -17,10 +17,7 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     const why = roots[label] === label ? coupling.frozen(label) : null;
     if (why !== null) reasons.set(label, why);
   }
-  const isSource = new Uint8Array(roots.length);
-  for (const { labels } of coupling.sources) for (const label of labels) isSource[roots[label]!] = 1;
-
-  const { matrices, filled } = tieRectangles(coupling, heads, sets, isSource, reasons);
+  const { matrices, filled } = tieRectangles(coupling, heads, sets, reasons);
 
   const frozen = new Map<number, string>();
   for (const [label, why] of reasons) {
@@ -113,32 +110,67 @@ function tieRectangles(
   coupling: Coupling,
   heads: 'width' | 'whole',
   sets: Sets,
-  isSource: Uint8Array,
   reasons: Map<number, string>,
 ): { readonly matrices: readonly LabelMatrix[]; readonly filled: readonly Int32Array[] } {
+  const { rectangles, sources } = coupling;
+  const canGo = (label: number): boolean => coupling.frozen(label) === null;
+  const whole = new Set<Rectangle>();
+  const takeWhole = (rectangle: Rectangle): void => {
+    whole.add(rectangle);
+    const { rows, elements } = rectangle;
+    const length = elements.length / rows.length;
+    for (let at = 0; at < elements.length; at++) sets.union(elements[at]!, rows[Math.floor(at / length)]!);
+  };
+  /** Rows that are tied to channels of a layer become such channels, and so may rows of rectangles around. */
+  const settle = (): void => {
+    for (let changed = true; changed; ) {
+      changed = false;
+      const channels = new Set<number>();
+      for (const { labels } of sources) for (const label of labels) channels.add(sets.find(label));
+      for (const rectangle of rectangles) {
+        if (whole.has(rectangle)) continue;
+        const areChannels = rectangle.rows.some((row) => channels.has(sets.find(row)));
+        if (!areChannels && !goRowByRow(rectangle, sets)) continue;
+        takeWhole(rectangle);
+        changed = true;
+      }
+    }
+  };
+  if (heads === 'whole') {
+    for (const rectangle of rectangles)
+      if (rectangle.rowsUsed && rectangle.rows.some(canGo)) takeWhole(rectangle);
+  }
+  settle();
+  for (const rectangle of rectangles) {
+    const { columns, elements } = rectangle;
+    if (whole.has(rectangle) || !columns) continue;
+    for (let at = 0; at < elements.length; at++) sets.union(elements[at]!, columns[at % columns.length]!);
+  }
+  settle();
+
   const matrices: LabelMatrix[] = [];
   const filled: Int32Array[] = [];
-  const canGo = (label: number): boolean => coupling.frozen(label) === null;
-  for (const { rows, columns, elements, rowsUsed } of coupling.rectangles) {
+  for (const rectangle of rectangles) {
+    const { rows, columns, elements } = rectangle;
     const length = elements.length / rows.length;
-    const areChannels = rows.some((row) => isSource[coupling.find(row)] === 1);
-    const whole = areChannels || (heads === 'whole' && rowsUsed && rows.some(canGo));
-    for (let at = 0; at < elements.length; at++) {
-      if (whole) sets.union(elements[at]!, rows[Math.floor(at / length)]!);
-      else if (columns) sets.union(elements[at]!, columns[at % length]!);
-    }
     filled.push(rows);
     if (columns) filled.push(columns);
-    else if (!whole) {
+    if (whole.has(rectangle)) {
+      for (const column of columns ?? []) {
+        if (!reasons.has(column)) reasons.set(column, 'whole rows are taken, not columns of them');
+      }
+    } else if (!columns) {
       for (let at = 0; at < elements.length; at += length) filled.push(elements.subarray(at, at + length));
-    }
-    if (whole) {
-      for (const column of columns ?? [])
-        reasons.set(column, reasons.get(column) ?? 'whole rows are taken, not columns of them');
-    } else if (!columns)
       matrices.push({ rows: rows.length, elements, where: `${rows.length} rows of ${length}` });
+    }
   }
   return { matrices, filled };
+}
+
+/** True where the elements of each row go together anyway. */
+function goRowByRow({ rows, elements }: Rectangle, sets: Sets): boolean {
+  const length = elements.length / rows.length;
+  return elements.every((label, at) => sets.find(label) === sets.find(elements[at - (at % length)]!));
 }
 
 /** Every array of labels on one axis of a value, once, and others: each must keep something. */
