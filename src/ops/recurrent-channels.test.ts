@@ -48,6 +48,9 @@ describe('channels of recurrent layers', () => {
       expect(bundle!.axes).toEqual(output === coupling.graph.node('node').output() ? [3] : [2]);
     }
     expect(sources).toEqual(['b1', 'c1']);
+    expect(coupling.consumers.map(({ value, axis }) => `${value.name}${axis}`)).toEqual(
+      expect.arrayContaining(['b2', 'c2']),
+    );
     const along = `${opType} 'node': runs along this axis, or takes it for the batch`;
     expect(found.frozen).toEqual({ a0: along, a1: along });
   });

@@ -22,7 +22,11 @@ export const ACTIVATION: Samples = {
   Tanh: float(9, 13),
   ThresholdedRelu: float(10, 21),
   Shrink: float(9),
-  Softmax: [...float(9, 11, 13), ...at([9, 11, 13], ['float32[n=2, 3, 4]'], { axis: 1 })],
+  Softmax: [
+    ...float(9, 11, 13),
+    ...at([11, 13], ['float32[n=2, 3, 4]']),
+    ...at([9, 11, 13], ['float32[n=2, 3, 4]'], { axis: 1 }),
+  ],
   LogSoftmax: float(9, 11, 13),
   Hardmax: float(9, 11, 13),
   Dropout: [...float(9, 10, 12, 13, 21), ...at([9, 10, 12, 13], ['float32[n=2, 3]'], {}, { outputs: 2 })],

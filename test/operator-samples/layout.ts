@@ -175,6 +175,7 @@ const folding = (inputFrom: number) => [
 const argument = [
   ...at([9, 11, 12, 13], ['float32[n=2, 3, 4]'], { axis: 1 }),
   ...at([11, 13], ['float32[n=2, 3, 4]'], { axis: -1, keepdims: 0 }),
+  ...at([13], ['float32[n=2, 3, 4]'], { axis: 1, keepdims: 0 }),
 ];
 
 export const REDUCE: Samples = {

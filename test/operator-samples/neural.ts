@@ -135,6 +135,21 @@ export const POOL: Samples = {
 };
 
 const recurrent = (gates: number, outputs: number) => [
+  // From states that are given, LSTM with peepholes.
+  ...at(
+    [14],
+    [
+      'float32[t=5, n=2, 3]',
+      weight(1, gates * 4, 3),
+      weight(1, gates * 4, 4),
+      weight(1, 2 * gates * 4),
+      null,
+      'float32[1, n=2, 4]',
+      ...(outputs === 3 ? ['float32[1, n=2, 4]', weight(1, 12)] : []),
+    ],
+    { hidden_size: 4 },
+    { outputs },
+  ),
   ...at(
     [9, 14],
     ['float32[t=5, n=2, 3]', weight(1, gates * 4, 3), weight(1, gates * 4, 4), weight(1, 2 * gates * 4)],
