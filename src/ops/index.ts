@@ -53,3 +53,4 @@ export {
 export { rewriteContext } from './rewrite.ts';
 export { swish } from './swish.ts';
 export { findOperator, OPERATORS } from './table.ts';
+export { type SettledWindow, settledWindow } from './window.ts';

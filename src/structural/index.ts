@@ -42,6 +42,7 @@ export {
   NORMALIZATIONS,
   type Normalize,
 } from './importance/index.ts';
+export { layerPattern } from './layer-pattern.ts';
 export {
   type BlockMetric,
   type ChooseBlocksOptions,
@@ -57,6 +58,23 @@ export {
   type RemoveBlocksOptions,
   removeBlocks,
 } from './remove-blocks.ts';
+export { type Repair, type RepairedLayer, type RepairOptions, repairConsumers } from './repair.ts';
 export { type LayerCut, layerCuts } from './report/layer-cuts.ts';
 export { silence } from './silence.ts';
 export { assertVerified, type Comparison, type Verification, type VerifyOptions, verify } from './verify.ts';
+export { removedBy, renewPlan } from './apply-plan.ts';
+export { makePlan, PLAN_FORMAT, type Plan, type PlanGroup, type PlanMember, planText } from './plan.ts';
+export { applyPlanToTensors, untouchedBy } from './plan-tensors.ts';
+export { parsePlan } from './read-plan.ts';
+export { type Repair, type RepairedLayer, type RepairOptions, repairConsumers } from './repair.ts';
+export {
+  applyPlan,
+  type CutOptions,
+  medianLatency,
+  onnxBytes,
+  type ShrinkOptions,
+  type ShrinkSubject,
+  type Shrunk,
+  shrink,
+} from './shrink.ts';
+export { type Simplified, type SimplifyOptions, simplify } from './simplify.ts';

@@ -74,8 +74,8 @@ export function referenceFor(
 /** The nodes that mix channels of which some go, each once, with all that is said of it. */
 function mixing(groups: ChannelGroups, silencer: Silencer): { node: Node; why: string }[] {
   const reasons = new Map<Node, Set<string>>();
-  for (const { node, why } of groups.coupling.inexact) {
-    if (!silencer.touches(node)) continue;
+  for (const { node, why, labels } of groups.coupling.inexact) {
+    if (!silencer.touches(labels)) continue;
     const known = reasons.get(node) ?? new Set();
     known.add(why);
     reasons.set(node, known);
@@ -115,9 +115,9 @@ class Silencer {
     this.#compactor = new Compactor(this.graph, this.#kept);
   }
 
-  /** True where channels of what the node reads or makes go. */
-  touches(node: Node): boolean {
-    return [...node.inputs, ...node.outputs].some((value) => value && this.#channels(value).length > 0);
+  /** True where some of these channels go. */
+  touches(labels: readonly Int32Array[]): boolean {
+    return labels.some((own) => own.some((label) => this.#kept[label] === 0));
   }
 
   silence(): void {
