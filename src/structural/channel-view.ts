@@ -24,13 +24,14 @@ export class ChannelView {
   constructor(coupling: Coupling) {
     this.coupling = coupling;
     this.flow = new DataFlow(coupling.graph);
-    const notFollowed = new Set(coupling.notFollowed.map(({ node }) => node));
+    // What mixes channels is not made channel by channel, whatever labels it carries.
+    const mixing = new Set([...coupling.notFollowed, ...coupling.inexact].map(({ node }) => node));
     for (const node of this.flow.nodes) {
       const reads = this.flow.reads(node).filter((value) => !this.#isKnown(value));
       this.#reads.set(node, reads);
-      const sum = notFollowed.has(node) ? null : weightedSumOf(node, reads, coupling);
+      const sum = mixing.has(node) ? null : weightedSumOf(node, reads, coupling);
       if (sum) this.sums.set(node, sum);
-      const isChannelwise = !notFollowed.has(node) && !sum && this.#isChannelwise(node);
+      const isChannelwise = !mixing.has(node) && !sum && this.#isChannelwise(node);
       this.#kinds.set(node, sum ? 'sum' : isChannelwise ? 'channelwise' : 'whole');
     }
   }
@@ -81,7 +82,7 @@ export class ChannelView {
     return known?.every((element) => typeof element === 'number') ?? false;
   }
 
-  /** No contraction (it multiplies and sums nothing), nothing random, no graph inside; what mixes channels otherwise is named in the coupling as inexact. */
+  /** No contraction (it multiplies and sums nothing), nothing random, no graph inside. */
   #isChannelwise(node: Node): boolean {
     const operator = findOperator(node.domain, node.opType);
     if (!operator || operator.nondeterministic || node.subgraphs.length > 0) return false;

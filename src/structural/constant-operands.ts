@@ -25,7 +25,9 @@ export function constantOperands(view: ChannelView, constants: ConstantChannels)
     );
     const value = node.inputs[index];
     const other = node.inputs[1 - index];
-    if (!value || !other || constants.isWhole(other)) continue;
+    // The constant is broadcast: the sizes must be those of the other operand.
+    if (!value || !other || !view.reads(node).includes(other) || constants.isWhole(other)) continue;
+    if (!haveSameType(view, other, node.output())) continue;
     if (view.bundle(value)?.axes.length === 1) found.push({ node, index, value });
   }
   return found;
@@ -51,7 +53,7 @@ export function replaceConstantOperands(
     const other = node.input(1 - index);
     const output = node.output();
     const isSum = findOperator(node.domain, node.opType)?.sum ?? false;
-    if (isSum && numbers.every((number) => number === 0) && haveSameType(view, other, output)) {
+    if (isSum && numbers.every((number) => number === 0)) {
       bypass(other, output);
       done.push(`${node.label}: adds only zeros, which come from ${from}; it is left out`);
     } else {

@@ -1,5 +1,6 @@
 /** Structural pruning: coupled channels found, ranked, chosen, cut and proven. */
 export { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
+export { removedBy, renewPlan } from './apply-plan.ts';
 export { type Block, type BlockKind, type FindBlocksOptions, findBlocks } from './blocks.ts';
 export {
   type Budget,
@@ -44,6 +45,19 @@ export {
 } from './importance/index.ts';
 export { layerPattern } from './layer-pattern.ts';
 export {
+  type BeforeAfter,
+  makePlan,
+  PLAN_FORMAT,
+  type Plan,
+  type PlanFacts,
+  type PlanGroup,
+  type PlanJson,
+  type PlanMember,
+  type PlanWhy,
+  planText,
+} from './plan.ts';
+export { applyPlanToTensors, untouchedBy } from './plan-tensors.ts';
+export {
   type BlockMetric,
   type ChooseBlocksOptions,
   chooseBlocks,
@@ -51,6 +65,7 @@ export {
   type RankedBlock,
   rankBlocks,
 } from './rank-blocks.ts';
+export { parsePlan } from './read-plan.ts';
 export { type RecalibrateOptions, type Recalibration, recalibrate } from './recalibrate.ts';
 export {
   type BlockCost,
@@ -60,13 +75,6 @@ export {
 } from './remove-blocks.ts';
 export { type Repair, type RepairedLayer, type RepairOptions, repairConsumers } from './repair.ts';
 export { type LayerCut, layerCuts } from './report/layer-cuts.ts';
-export { silence } from './silence.ts';
-export { assertVerified, type Comparison, type Verification, type VerifyOptions, verify } from './verify.ts';
-export { removedBy, renewPlan } from './apply-plan.ts';
-export { makePlan, PLAN_FORMAT, type Plan, type PlanGroup, type PlanMember, planText } from './plan.ts';
-export { applyPlanToTensors, untouchedBy } from './plan-tensors.ts';
-export { parsePlan } from './read-plan.ts';
-export { type Repair, type RepairedLayer, type RepairOptions, repairConsumers } from './repair.ts';
 export {
   applyPlan,
   type CutOptions,
@@ -77,4 +85,12 @@ export {
   type Shrunk,
   shrink,
 } from './shrink.ts';
-export { type Simplified, type SimplifyOptions, simplify } from './simplify.ts';
+export { silence } from './silence.ts';
+export {
+  type Simplified,
+  type SimplifiedLayer,
+  type SimplifyOptions,
+  type StayingFilters,
+  simplify,
+} from './simplify.ts';
+export { assertVerified, type Comparison, type Verification, type VerifyOptions, verify } from './verify.ts';

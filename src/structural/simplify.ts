@@ -1,19 +1,17 @@
-import { StructuralError } from '../core/errors.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { cloneGraph, type Graph, staticShape, type Value } from '../ir/index.ts';
+import { dtypeInfo } from '../core/dtype.ts';
+import { cloneGraph, type Graph, type Value } from '../ir/index.ts';
 import type { AnyModule, TraceInputs } from '../nn/index.ts';
 import { removeUnused } from '../passes/index.ts';
-import { createSession, randomInputs } from '../runtime/index.ts';
 import { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
 import { ChannelView } from './channel-view.ts';
 import { Choice } from './choice.ts';
+import { compareOutputs } from './compare-outputs.ts';
 import { ConstantChannels } from './constant-channels.ts';
 import { constantOperands, replaceConstantOperands } from './constant-operands.ts';
 import { costOf, type ModelCost } from './cost.ts';
 import type { Coupling } from './coupling.ts';
 import { cutChannels } from './cut.ts';
 import { DeadUnits } from './dead-units.ts';
-import { differenceOf } from './difference.ts';
 import { foldComputedWeights } from './fold-computed-weights.ts';
 import {
   addToOutput,
@@ -25,7 +23,7 @@ import {
 } from './fold-constants.ts';
 import { groupChannels } from './group-channels.ts';
 import type { ChannelGroups, Lane } from './groups.ts';
-import { axisSums } from './importance/axis-sums.ts';
+import { axisSums, realsOf } from './importance/axis-sums.ts';
 import { type MergeFacts, planMerges } from './merge-constants.ts';
 import { NeededChannels } from './needed-channels.ts';
 import { ObservedChannels } from './observed-channels.ts';
@@ -76,13 +74,8 @@ export interface Simplified {
   readonly maxError: number;
 }
 
-/** Largest difference by dtype of an output; 0 for integers. */
-const TOLERANCES: Readonly<Partial<Record<Tensor['dtype'], number>>> = {
-  float32: 1e-5,
-  float64: 1e-5,
-  float16: 1e-2,
-  bfloat16: 1e-1,
-};
+/** Why the last channel of a layer stays. */
+const ONE_STAYS = 'one channel must stay';
 
 /** Opset from which on constants are broadcast as they are here. */
 const BROADCAST_OPSET = 7;
@@ -124,7 +117,7 @@ export async function simplify(
       before: costOf(first, new Uint8Array(first.unitCount)),
       after: costOf(round.groups, new Uint8Array(round.groups.unitCount)),
       rounds,
-      maxError: await compare(original, graph, round.groups.coupling.shapes, options),
+      maxError: await compareOutputs(original, graph, round.groups.coupling.shapes, options),
     };
   }
 }
@@ -173,7 +166,7 @@ class Round {
     const found = new Map<string, StayingFilters>();
     for (const { value, axis, labels, name } of this.#view.coupling.sources) {
       const tensor = value.initializer;
-      if (!tensor || !(tensor.dtype in TOLERANCES)) continue;
+      if (!tensor || dtypeInfo(tensor.dtype).kind !== 'float') continue;
       const [sums] = axisSums(tensor, [{ axis }], 1);
       labels.forEach((label, index) => {
         if (sums![index] !== 0) return;
@@ -182,6 +175,12 @@ class Round {
         const key = `${name} ${why}`;
         found.set(key, { layer: name, filters: (found.get(key)?.filters ?? 0) + 1, why });
       });
+    }
+    // An axis of one channel carries no labels.
+    for (const { weight, outputs } of this.#view.sums.values()) {
+      if (outputs > 1 || !realsOf(weight.initializer!).every((number) => number === 0)) continue;
+      const layer = this.#view.coupling.nameOf(weight).replace(/\.[^.]*$/, '');
+      found.set(layer, { layer, filters: 1, why: ONE_STAYS });
     }
     return [...found.values()];
   }
@@ -306,8 +305,7 @@ function select(
     }
     for (const unit of free.flatMap((units) => [...units])) {
       if (choice.removed[unit] === 0)
-        whyNot[unit] =
-          lane.cells.length > 1 ? 'equally many must go of all groups or heads' : 'one channel must stay';
+        whyNot[unit] = lane.cells.length > 1 ? 'equally many must go of all groups or heads' : ONE_STAYS;
     }
   });
   return { removed: choice.removed, whyNot };
@@ -329,66 +327,4 @@ function lostChannels(before: Coupling, after: Coupling): SimplifiedLayer[] {
       after: left.get(key(source)) ?? 0,
     }))
     .filter((layer) => layer.after < layer.before);
-}
-
-/** Runs both on random inputs, of the shapes that were analysed, and where sizes are open also of twice the size. Gives the largest difference; throws StructuralError where it is more than rounding. */
-async function compare(
-  original: Graph,
-  simplified: Graph,
-  shapes: Coupling['shapes'],
-  options: SimplifyOptions,
-): Promise<number> {
-  const threads = options.threads === undefined ? {} : { threads: options.threads };
-  const [before, after] = [await createSession(original, threads), await createSession(simplified, threads)];
-  let maxError = 0;
-  try {
-    for (const [seed, sizes] of [shapes, ...larger(original, shapes)].entries()) {
-      const feeds = randomInputs(original, { shapes: sizes, seed });
-      const expected = seed === 0 ? await before.run(feeds) : await before.run(feeds).catch(() => null);
-      // Not every graph takes every size it leaves open.
-      if (!expected) continue;
-      const found = await after.run(feeds);
-      for (const { name } of original.outputs) {
-        maxError = Math.max(
-          maxError,
-          differenceOfOutput(name, expected.get(name)!, found.get(name)!, options),
-        );
-      }
-    }
-  } finally {
-    await before.dispose();
-    await after.dispose();
-  }
-  return maxError;
-}
-
-function differenceOfOutput(
-  name: string,
-  expected: Tensor,
-  found: Tensor,
-  { tolerance }: SimplifyOptions,
-): number {
-  const { maxError, scale, why } = differenceOf(expected, found);
-  const most = (tolerance ?? TOLERANCES[expected.dtype] ?? 0) * Math.max(1, scale);
-  if (why === null && maxError <= most) return maxError;
-  throw new StructuralError(
-    `simplify: the output '${name}' ${why ?? `differs by ${maxError} from the original's, where ${most} is rounding`}; the model given is as it was`,
-  );
-}
-
-/** Shapes with all sizes but the batch doubled that the graph leaves open; none where it leaves none. */
-function larger(graph: Graph, shapes: Coupling['shapes']): Coupling['shapes'][] {
-  let isOpen = false;
-  const doubled = Object.fromEntries(
-    graph.feeds.map(({ name, type }) => {
-      const declared = type?.kind === 'tensor' ? type.shape : null;
-      const sizes = shapes[name]!.map((size, axis) => {
-        if (axis === 0 || !declared || staticShape([declared[axis]!])) return size;
-        isOpen = true;
-        return 2 * size;
-      });
-      return [name, sizes];
-    }),
-  );
-  return isOpen ? [doubled] : [];
 }
