@@ -40,12 +40,16 @@ function checkScores(groups: ChannelGroups, scores: Float64Array): void {
 
 function stepsOf({ cells, drop, maxSteps }: Lane, lane: number, scores: Float64Array): Step[] {
   const sorted = cells.map((units) => units.toSorted((a, b) => scores[a]! - scores[b]! || b - a));
+  const unitsAt = (number: number): Int32Array => {
+    const taken = sorted.map((cell, index) =>
+      cell.subarray(number * drop[index]!, (number + 1) * drop[index]!),
+    );
+    return taken.length === 1 ? taken[0]! : Int32Array.from(taken.flatMap((units) => [...units]));
+  };
   return Array.from({ length: maxSteps }, (_, number) => {
-    const units = sorted.flatMap((cell, index) => [
-      ...cell.subarray(number * drop[index]!, (number + 1) * drop[index]!),
-    ]);
+    const units = unitsAt(number);
     const score = units.reduce((sum, unit) => sum + scores[unit]!, 0) / units.length;
-    return { lane, number, score, units: Int32Array.from(units) };
+    return { lane, number, score, units };
   });
 }
 
