@@ -1,0 +1,285 @@
+import { ArgumentError } from '../core/errors.ts';
+import { serializeOnnx } from '../io/index.ts';
+import type { Graph } from '../ir/index.ts';
+import { type AnyModule, GraphModule, Module, type TraceInputs, toGraph } from '../nn/index.ts';
+import { measureLatency } from '../runtime/index.ts';
+import { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
+import { removedBy } from './apply-plan.ts';
+import { type Budget, type BudgetAmount, fitBudget, type Reached } from './budget.ts';
+import type { CalibrationData } from './calibration.ts';
+import { costOf, type ModelCost } from './cost.ts';
+import { cutChannels } from './cut.ts';
+import { type Decision, decide } from './decide.ts';
+import type { DecideOptions } from './decide-options.ts';
+import { groupChannels } from './group-channels.ts';
+import type { ChannelGroups, GroupOptions } from './groups.ts';
+import { type ImportanceOptions, importance } from './importance/index.ts';
+import { makePlan, type Plan } from './plan.ts';
+import { type Recalibration, recalibrate } from './recalibrate.ts';
+import { type Repair, repairConsumers } from './repair.ts';
+import { type Verification, verify } from './verify.ts';
+
+/** What is made smaller: a graph, or a module (one that is written in TypeScript is traced, and needs `inputs`). */
+export type ShrinkSubject = Graph | AnyModule;
+
+/** What a cut can be made to reach, beside a ratio of channels. */
+const BUDGETS = ['parameters', 'macs', 'fileSize', 'latency'] as const;
+
+/** What `shrink` and `applyPlan` do beside cutting. */
+export interface CutOptions extends AnalyzeOptions, GroupOptions {
+  /** Inputs a module that is written in TypeScript is traced with. */
+  readonly inputs?: TraceInputs;
+  /** Batches for importance methods that need them, recalibration and repair. It is gone through more than once: a `DataLoader` or a list, no generator. */
+  readonly data?: CalibrationData;
+  /** Most batches that are taken of `data`. */
+  readonly maxBatches?: number;
+  /** Computes the statistics of batch norm anew on `data`. Default true where there is data. */
+  readonly recalibrate?: boolean;
+  /** Repairs the weights that read cut channels by least squares on `data`. Default false. */
+  readonly repair?: boolean;
+  /** Proves the cut: see `verify`. Default true. */
+  readonly verify?: boolean;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  /** Called as the work goes on: what is done at the time, and the share of it. */
+  readonly onProgress?: (stage: string, done: number) => void;
+}
+
+/** How a model is made smaller. One of `ratio`, `parameters`, `macs`, `fileSize` (bytes) and `latency` (milliseconds) says how much. */
+export interface ShrinkOptions extends CutOptions, Partial<DecideOptions> {
+  readonly parameters?: BudgetAmount;
+  readonly macs?: BudgetAmount;
+  readonly fileSize?: BudgetAmount;
+  readonly latency?: BudgetAmount;
+  /** How channels are ranked. Default `{ method: 'l2' }`. */
+  readonly importance?: Partial<Omit<ImportanceOptions, 'data' | 'signal' | 'onProgress'>>;
+  /** Bytes of the file of a graph, as it counts for `fileSize`; by default of the ONNX file as it is. */
+  readonly measureFile?: (graph: Graph) => Promise<number>;
+  /** Milliseconds of a run, as they count for `latency`; by default the median over half a second of runs on random inputs. */
+  readonly measureLatency?: (graph: Graph) => Promise<number>;
+}
+
+/** A model made smaller, and all that is to be said of it. */
+export interface Shrunk {
+  readonly graph: Graph;
+  readonly plan: Plan;
+  readonly groups: ChannelGroups;
+  /** For each unit 1 where it went. */
+  readonly removed: Uint8Array;
+  readonly before: ModelCost;
+  readonly after: ModelCost;
+  /** How near a budget was come to; null where a ratio was asked for. */
+  readonly reached: Reached | null;
+  /** Null where it was not asked for. */
+  readonly verification: Verification | null;
+  readonly recalibration: Recalibration | null;
+  readonly repair: Repair | null;
+  /** Layers that were not cut, or less than asked, and why. */
+  readonly whyNot: readonly { readonly layer: string; readonly why: string }[];
+  /** What else is to be known, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Makes a model smaller: finds its coupled channels, ranks them, decides which go, cuts them, proves the cut, and, with data, computes the statistics of batch norm anew and repairs the layers that read them. The model given is
+ * not changed.
+ *
+ * Throws ArgumentError where options do not fit each other or the model; StructuralError where a cut cannot be made.
+ */
+export async function shrink(subject: ShrinkSubject, options: ShrinkOptions): Promise<Shrunk> {
+  const budget = budgetOf(options);
+  const groups = grouped(subject, options);
+  const { data, maxBatches, seed, threads, signal } = options;
+  const method = options.importance?.method ?? 'l2';
+  const scores = await importance(groups, {
+    ...options.importance,
+    method,
+    ...(data ? { data } : {}),
+    ...(maxBatches === undefined ? {} : { maxBatches }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal ? { signal } : {}),
+    ...(options.onProgress ? { onProgress: (done) => options.onProgress?.('ranking', done) } : {}),
+  });
+  const deciding = decidingOf(options);
+  let decision: Decision & { readonly reached?: Reached };
+  if (budget === null) decision = decide(groups, scores, { ...deciding, ratio: options.ratio ?? 0 });
+  else {
+    decision = await fitBudget(groups, scores, measured(budget, groups, options), {
+      ...deciding,
+      ...(signal ? { signal } : {}),
+      ...(options.onProgress
+        ? { onProgress: (done, most) => options.onProgress?.('measuring', done / most) }
+        : {}),
+    });
+  }
+  const plan = makePlan(groups, decision, {
+    method,
+    scores,
+    options: {
+      ...deciding,
+      ...(options.ratio === undefined ? {} : { ratio: options.ratio }),
+      ...named(budget),
+    },
+  });
+  return finish(groups, decision.removed, plan, decision.reached ?? null, options);
+}
+
+/**
+ * Cuts what a plan says, from the model it was made for or another copy of it, and does what `shrink` does then. Throws ArgumentError where plan and model do not fit; StructuralError where an edited plan cannot be cut.
+ */
+export async function applyPlan(
+  subject: ShrinkSubject,
+  plan: Plan,
+  options: CutOptions = {},
+): Promise<Shrunk> {
+  const groups = grouped(subject, { ...options, heads: options.heads ?? plan.heads });
+  return finish(groups, removedBy(plan, groups), plan, null, options);
+}
+
+function grouped(subject: ShrinkSubject, options: CutOptions): ChannelGroups {
+  options.signal?.throwIfAborted();
+  options.onProgress?.('analysing', 0);
+  const graph = graphOf(subject, options.inputs);
+  const coupling = analyzeChannels(graph, options.shapes ? { shapes: options.shapes } : {});
+  return groupChannels(coupling, options.heads ? { heads: options.heads } : {});
+}
+
+function graphOf(subject: ShrinkSubject, inputs: TraceInputs | undefined): Graph {
+  if (!(subject instanceof Module)) return subject;
+  if (subject instanceof GraphModule) return subject.graph;
+  if (inputs) return toGraph(subject, inputs);
+  throw new ArgumentError(
+    `shrink: ${subject.typeName} must be traced; give its inputs: { inputs: [{ dtype: 'float32', shape: [1, …] }] }`,
+  );
+}
+
+async function finish(
+  groups: ChannelGroups,
+  removed: Uint8Array,
+  plan: Plan,
+  reached: Reached | null,
+  options: CutOptions,
+): Promise<Shrunk> {
+  const { data, maxBatches, seed, threads, signal, onProgress } = options;
+  const running = {
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal ? { signal } : {}),
+    ...(maxBatches === undefined ? {} : { maxBatches }),
+  };
+  signal?.throwIfAborted();
+  onProgress?.('cutting', 0);
+  const { graph, notes } = cutChannels(groups, removed);
+  let verification: Verification | null = null;
+  if (options.verify ?? true) {
+    onProgress?.('verifying', 0);
+    verification = await verify(groups, removed, graph, {
+      ...running,
+      ...(seed === undefined ? {} : { seed }),
+    });
+  }
+  let repair: Repair | null = null;
+  if (options.repair) {
+    if (!data) throw new ArgumentError('shrink: repair needs data; give a few batches of inputs');
+    onProgress?.('repairing', 0);
+    repair = await repairConsumers(groups, removed, graph, data, running);
+  }
+  let recalibration: Recalibration | null = null;
+  if (data && (options.recalibrate ?? true)) {
+    onProgress?.('recalibrating', 0);
+    recalibration = await recalibrate(graph, data, running);
+  } else if (options.recalibrate) {
+    throw new ArgumentError('shrink: recalibrate needs data; give a few batches of inputs');
+  }
+  return {
+    graph,
+    plan,
+    groups,
+    removed,
+    before: costOf(groups, new Uint8Array(groups.unitCount)),
+    after: costOf(groups, removed),
+    reached,
+    verification,
+    recalibration,
+    repair,
+    whyNot: plan.kept,
+    notes: [
+      ...groups.coupling.notFollowed.map(
+        ({ node, why }) => `${node.label}: ${why}; what it reads is not cut`,
+      ),
+      ...notes,
+    ],
+  };
+}
+
+type AskedBudget = { readonly of: (typeof BUDGETS)[number]; readonly amount: BudgetAmount };
+
+/** The one thing that says how much goes; null for a ratio. */
+function budgetOf(options: ShrinkOptions): AskedBudget | null {
+  const asked = BUDGETS.flatMap((of) => {
+    const amount = options[of];
+    return amount === undefined ? [] : [{ of, amount }];
+  });
+  const given = [...(options.ratio === undefined ? [] : ['ratio']), ...asked.map(({ of }) => of)];
+  const ratios = (options.ratios?.length ?? 0) > 0;
+  if (given.length > 1)
+    throw new ArgumentError(`shrink: ${given.join(' and ')} both say how much is to go; give one of them`);
+  if (given.length === 0 && !ratios)
+    throw new ArgumentError(`shrink: give one of ratio, ${BUDGETS.join(', ')} to say how much is to go`);
+  return asked[0] ?? null;
+}
+
+const named = (budget: AskedBudget | null): Partial<Record<AskedBudget['of'], BudgetAmount>> =>
+  budget ? { [budget.of]: budget.amount } : {};
+
+function decidingOf(options: ShrinkOptions): Omit<DecideOptions, 'ratio'> {
+  const { ratios, scope, ignore, keepAtLeast, maxRatio, roundTo, rounding } = options;
+  return {
+    ...(ratios ? { ratios } : {}),
+    ...(scope ? { scope } : {}),
+    ...(ignore ? { ignore } : {}),
+    ...(keepAtLeast === undefined ? {} : { keepAtLeast }),
+    ...(maxRatio === undefined ? {} : { maxRatio }),
+    ...(roundTo === undefined ? {} : { roundTo }),
+    ...(rounding ? { rounding } : {}),
+  };
+}
+
+function measured({ of, amount }: AskedBudget, groups: ChannelGroups, options: ShrinkOptions): Budget {
+  const { threads, signal } = options;
+  const file = options.measureFile ?? onnxBytes;
+  const time = options.measureLatency ?? ((graph) => medianLatency(graph, { threads, signal }));
+  const cutAnd = (measure: (graph: Graph) => Promise<number>) => (removed: Uint8Array) =>
+    measure(cutChannels(groups, removed).graph);
+  switch (of) {
+    case 'parameters':
+      return { parameters: amount };
+    case 'macs':
+      return { macs: amount };
+    case 'fileSize':
+      return { fileSize: amount, measure: cutAnd(file) };
+    case 'latency':
+      return { latency: amount, measure: cutAnd(time) };
+  }
+}
+
+/** Bytes of the ONNX file of a graph, as it is. */
+export const onnxBytes = async (graph: Graph): Promise<number> =>
+  serializeOnnx(graph).reduce((sum, chunk) => sum + chunk.byteLength, 0);
+
+/** Median milliseconds of half a second of runs on random inputs. Throws EngineError where the graph cannot be run. */
+export async function medianLatency(
+  graph: Graph,
+  {
+    threads,
+    signal,
+  }: { readonly threads?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<number> {
+  const { median } = await measureLatency(graph, undefined, {
+    minTime: 500,
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal ? { signal } : {}),
+  });
+  return median;
+}
