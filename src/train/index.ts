@@ -11,6 +11,7 @@ export {
 } from './checkpoint.ts';
 export { type EvaluateOptions, Evaluator, evaluate } from './evaluate.ts';
 export * from './gradual/index.ts';
+export { penalizeChannels } from './growing.ts';
 export type { EpochRecord, History, Progress } from './history.ts';
 export {
   type FinetuneOptions,
@@ -65,6 +66,14 @@ export {
   type SensitivityTarget,
   sensitivity,
 } from './sensitivity.ts';
+export { shrinkInRounds } from './shrink-rounds.ts';
+export type {
+  ShrinkHistory,
+  ShrinkRoundRecord,
+  ShrinkRoundsOptions,
+  ShrinkTarget,
+  SparseTraining,
+} from './shrink-rounds-options.ts';
 export type { FileSizeTarget, IterateTarget, RoundSchedule } from './target.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
 export {

@@ -156,13 +156,17 @@ export function settingsOf(options: IterateOptions): Record<string, Json> {
 }
 
 /** Throws ArgumentError where a checkpoint was written with other settings. */
-export function checkSettings(found: Json | undefined, own: Readonly<Record<string, Json>>): void {
+export function checkSettings(
+  found: Json | undefined,
+  own: Readonly<Record<string, Json>>,
+  caller = 'iterate',
+): void {
   const was = (typeof found === 'object' && found !== null ? found : {}) as Readonly<Record<string, Json>>;
   for (const [name, value] of Object.entries(own)) {
     const [before, now] = [JSON.stringify(was[name] ?? null), JSON.stringify(value)];
     if (before !== now) {
       throw new ArgumentError(
-        `iterate: the checkpoint was written with ${name} ${before}, this run has ${now}; use another checkpoint or resume: false`,
+        `${caller}: the checkpoint was written with ${name} ${before}, this run has ${now}; use another checkpoint or resume: false`,
       );
     }
   }
