@@ -61,9 +61,11 @@ export interface PrintCommandOptions extends ModelOptions, OutputOptions {
   readonly inferred?: boolean;
 }
 
-const MODEL = 'an .onnx file or the name of a built-in architecture';
+/** What stands for a model on the command line. */
+export const MODEL = 'an .onnx file or the name of a built-in architecture';
 
-const withModel = (command: Command): Command =>
+/** Options of every command that loads a model. */
+export const withModel = (command: Command): Command =>
   command
     .option('--shape <shape>', 'input shape, as 1,3,640,640 or NAME=1,3,640,640 (repeatable)', parseShape)
     .option('--classes <n>', 'number of classes of a built-in architecture', wholeNumber(1))
@@ -75,7 +77,8 @@ const withModel = (command: Command): Command =>
       0,
     );
 
-const withOutput = (command: Command): Command =>
+/** How a command is to print. */
+export const withOutput = (command: Command): Command =>
   command
     .addOption(new Option('--json', 'print JSON').conflicts('csv'))
     .addOption(new Option('--csv', 'print comma-separated values'));

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
 import { InterruptedError } from './interrupt.ts';
+import { addApply, addGroups, addShrink, addSimplify } from './structural-commands.ts';
 import { terminalWidth } from './terminal.ts';
 import {
   addEvaluate,
@@ -20,6 +21,8 @@ Examples:
   $ secateur profile model.onnx --json
   $ secateur prune model.onnx -o pruned.onnx --amount 0.3
   $ secateur prune model.onnx -o pruned.onnx --granularity 2:4
+  $ secateur shrink model.onnx -o small.onnx --ratio 0.5 --round-to 8
+  $ secateur groups model.onnx --svg groups.svg
   $ secateur compare model.onnx pruned.onnx
   $ secateur train lenet5 --data mnist -o lenet5.onnx --epochs 5
   $ secateur finetune pruned.onnx --data mnist -o finetuned.onnx
@@ -48,9 +51,19 @@ function createProgram(args: readonly string[]): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride();
   // Commands take over what is set above.
-  for (const add of [addProfile, addPrune, addCompare, addConvert, addPrint]) add(program);
+  for (const add of [addProfile, addPrune, addGroups, addSimplify, addCompare, addConvert, addPrint])
+    add(program);
   // These print how to go on and what to type again.
-  for (const add of [addTrain, addFinetune, addIterate, addSensitivity, addLottery, addEvaluate])
+  for (const add of [
+    addShrink,
+    addApply,
+    addTrain,
+    addFinetune,
+    addIterate,
+    addSensitivity,
+    addLottery,
+    addEvaluate,
+  ])
     add(program, args);
   return program;
 }

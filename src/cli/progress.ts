@@ -39,3 +39,23 @@ export async function withProgress<T>(
 }
 
 const stopBar = (bar: SingleBar | null): void => bar?.stop();
+
+/**
+ * As `withProgress` for work that goes through several stages: says on standard error, if that is a terminal, which it is at, and the share of it that is done where that is above 0.
+ */
+export async function withStages<T>(
+  work: (report: (stage: string, done: number) => void) => Promise<T>,
+): Promise<T> {
+  const { stderr } = process;
+  if (!stderr.isTTY) return work(() => {});
+  let shown = '';
+  try {
+    return await work((stage, done) => {
+      const text = `${stage} …${done > 0 ? ` ${Math.round(done * 100)} %` : ''}`;
+      if (text !== shown) stderr.write(`\r\x1b[K${text}`);
+      shown = text;
+    });
+  } finally {
+    stderr.write('\r\x1b[K');
+  }
+}

@@ -127,7 +127,7 @@ const first = (output: Tensor | readonly Tensor[]): Tensor =>
   (Array.isArray(output) ? output[0] : output) as Tensor;
 
 /** Largest difference, relative where numbers are large; infinite where one is not a number and the other is. */
-function gap(a: Tensor, b: Tensor): number {
+export function gap(a: Tensor, b: Tensor): number {
   const { max, notComparable } = differenceOf(new Map([['output', a]]), new Map([['output', b]]));
   if (notComparable > 0) return Number.POSITIVE_INFINITY;
   const size = Math.max(1, ...a.toNumbers().map(Math.abs));

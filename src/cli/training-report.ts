@@ -22,7 +22,8 @@ export function checkReport({ report, force = false }: ReportOptions): void {
   if (!force && existsSync(json)) throw new FileError(json, 'exists already; --force writes over it');
 }
 
-function engineVersion(): Record<string, string> {
+/** The engine's version by its name, where it tells. */
+export function engineVersion(): Record<string, string> {
   try {
     const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
       version: string;

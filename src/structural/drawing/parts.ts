@@ -9,7 +9,7 @@ import { type BoxWords, wordsFor } from './words.ts';
 export const TEXT = { name: 12, what: 11, rest: 10, tag: 10 } as const;
 
 /** Widest text in a part. */
-const WIDEST = 230;
+const WIDEST = 270;
 /** Space beside the text. */
 export const PADDING = 10;
 /** Most groups that are shown by number. */

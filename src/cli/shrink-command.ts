@@ -1,0 +1,260 @@
+import { StructuralError } from '../core/errors.ts';
+import type { Graph } from '../ir/index.ts';
+import { measureLatency } from '../runtime/index.ts';
+import {
+  chooseBlocks,
+  findBlocks,
+  IMPORTANCE_METHODS,
+  type ImportanceMethodInfo,
+  layerCuts,
+  layerPattern,
+  type RankedBlock,
+  rankBlocks,
+  removeBlocks,
+  type ShrinkOptions,
+  type Shrunk,
+  shrink,
+} from '../structural/index.ts';
+import { type OpenedCalibration, openCalibration } from './calibration-data.ts';
+import { type LoadedModel, loadModel, requireShapes } from './load.ts';
+import { withProgress, withStages } from './progress.ts';
+import type { ShrinkCommandOptions } from './shrink-options.ts';
+import { checkCut, checkPlanOutput, cuttingOf, type Outcome, settle } from './shrink-outcome.ts';
+import { feedsOf } from './shrunk-model.ts';
+import { nearest } from './suggest.ts';
+import { UsageError } from './usage-error.ts';
+
+/** `secateur shrink MODEL -o OUT`: removes channels, proves the result and writes it. */
+export async function shrinkCommand(source: string, options: ShrinkCommandOptions): Promise<void> {
+  const method = methodOf(options);
+  const amount = amountOf(options);
+  checkTogether(options, method);
+  checkCut(options, ['.onnx']);
+  checkPlanOutput(options);
+  const model = loadModel(source, options);
+  requireShapes(model);
+  const calibration = await openCalibration(options, model);
+  if (method.needs === 'targets' && calibration && !calibration.hasTargets) {
+    throw new UsageError(
+      `--importance ${method.name} compares outputs with labels, and ${options.data} holds inputs alone; give a data set`,
+    );
+  }
+  const blocks = await withoutBlocks(model, options, calibration);
+  const shrunk =
+    amount === null
+      ? null
+      : await withStages((onProgress) =>
+          shrink(blocks?.graph ?? model.graph, {
+            ...amount,
+            ...choiceOf(options, method),
+            ...cuttingOf(options, model, calibration),
+            onProgress,
+            measureLatency: (graph) => millisecondsOf(model, graph, options),
+          }),
+        );
+  if (shrunk && !options.dryRun && !blocks) refuseNothing(shrunk, options);
+  const settings = settingsOf(source, options, calibration);
+  await settle(model, outcomeOf(model, shrunk, blocks), options, settings);
+}
+
+/** The amount that was asked for; null where only blocks go. Throws UsageError where there is none, or several. */
+function amountOf(options: ShrinkCommandOptions): ShrinkOptions | null {
+  const { ratio, macs, params, size, latency, ratioFor, removeBlocks: blocks } = options;
+  const given = Object.entries({ ratio, macs, params, size, latency }).filter(
+    ([, value]) => value !== undefined,
+  );
+  if (given.length > 1) {
+    throw new UsageError(
+      `${given.map(([name]) => `--${name}`).join(' and ')} both say how much goes; give one of them`,
+    );
+  }
+  if (given.length === 0 && ratioFor === undefined) {
+    if (blocks !== undefined) return null;
+    throw new UsageError(
+      'shrink must be told how much: --ratio 0.5, --macs 50%, --params 3M, --size 60% or --latency 20ms, or --remove-blocks 2',
+    );
+  }
+  if (macs) return { macs };
+  if (params) return { parameters: params };
+  if (size) return { fileSize: size };
+  if (latency) return { latency };
+  return { ratio: ratio ?? 0 };
+}
+
+/** The method that was asked for. Throws UsageError, with the name that was probably meant, where there is none of that name. */
+function methodOf({ importance }: ShrinkCommandOptions): ImportanceMethodInfo {
+  const found = IMPORTANCE_METHODS.find(({ name }) => name === importance);
+  if (found) return found;
+  const names = IMPORTANCE_METHODS.map(({ name }) => name);
+  const guess = nearest(importance.toLowerCase(), names);
+  throw new UsageError(
+    `--importance: there is no '${importance}'${guess === null ? '' : `; did you mean ${guess}?`} (${names.join(', ')})`,
+  );
+}
+
+/** Throws UsageError for options that do not fit each other. */
+function checkTogether(options: ShrinkCommandOptions, method: ImportanceMethodInfo): void {
+  const { data, roundTo, rounding, plan, removeBlocks: blocks, recalibrate, repair } = options;
+  if (data === undefined && method.needs !== 'nothing') {
+    const what = method.needs === 'targets' ? 'samples with labels' : 'inputs';
+    throw new UsageError(`--importance ${method.name} runs ${what}: give them with --data PATH`);
+  }
+  if (data !== undefined && method.needs === 'nothing' && recalibrate === false && !repair && !blocks) {
+    throw new UsageError(
+      `--data has no part here: --importance ${method.name} looks at weights, and --no-recalibrate leaves statistics as they are`,
+    );
+  }
+  if (rounding !== undefined && roundTo === undefined)
+    throw new UsageError('--rounding has no part here: there is no --round-to N');
+  if (blocks !== undefined && plan !== undefined) {
+    throw new UsageError(
+      '--plan says which channels go, not which blocks; write the model without blocks first, and shrink that',
+    );
+  }
+}
+
+const scopeOf = ({ global, isomorphic }: ShrinkCommandOptions): 'layer' | 'global' | 'isomorphic' =>
+  global ? 'global' : isomorphic ? 'isomorphic' : 'layer';
+
+/** Which channels go. */
+function choiceOf(options: ShrinkCommandOptions, { name }: ImportanceMethodInfo): ShrinkOptions {
+  const { aggregate, normalize, members, fallback, ratioFor, ignore } = options;
+  const { keepAtLeast, maxRatio, roundTo, rounding, heads } = options;
+  return {
+    importance: {
+      method: name,
+      ...(aggregate ? { aggregate } : {}),
+      ...(normalize ? { normalize } : {}),
+      ...(members ? { members } : {}),
+      ...(fallback ? { fallback } : {}),
+    },
+    scope: scopeOf(options),
+    heads,
+    ...(ratioFor ? { ratios: ratioFor } : {}),
+    ...(ignore ? { ignore } : {}),
+    ...(keepAtLeast === undefined ? {} : { keepAtLeast }),
+    ...(maxRatio === undefined ? {} : { maxRatio }),
+    ...(roundTo === undefined ? {} : { roundTo }),
+    ...(rounding ? { rounding } : {}),
+  };
+}
+
+/** Time that each candidate of `--latency` is run for, in milliseconds. */
+const TIMED = 500;
+
+async function millisecondsOf(
+  model: LoadedModel,
+  graph: Graph,
+  options: ShrinkCommandOptions,
+): Promise<number> {
+  const { threads } = options;
+  const { median } = await measureLatency(graph, feedsOf(model, options), {
+    minTime: TIMED,
+    ...(threads === undefined ? {} : { threads }),
+  });
+  return median;
+}
+
+/** A model without its least important blocks. */
+interface WithoutBlocks {
+  readonly graph: Graph;
+  readonly removed: readonly RankedBlock[];
+}
+
+/** Removes blocks where that was asked for. Throws UsageError where there are none, or not so many. */
+async function withoutBlocks(
+  model: LoadedModel,
+  options: ShrinkCommandOptions,
+  calibration: OpenedCalibration | null,
+): Promise<WithoutBlocks | null> {
+  const { removeBlocks: asked, seed, threads } = options;
+  if (asked === undefined) return null;
+  const shapes = model.profileShapes ? { shapes: model.profileShapes } : {};
+  const ranked = await withProgress('ranking blocks', (onProgress) =>
+    rankBlocks(model.graph, findBlocks(model.graph, shapes), {
+      ...shapes,
+      ...(calibration ? { data: calibration.data } : {}),
+      ...(seed === undefined ? {} : { seed }),
+      ...(threads === undefined ? {} : { threads }),
+      onProgress,
+    }),
+  );
+  const ignored = (options.ignore ?? []).map(layerPattern);
+  const free = ranked.filter(({ block }) => !block.layers.some((layer) => ignored.some((is) => is(layer))));
+  const blocks = chooseBlocks(free, 'count' in asked ? asked : { ratio: asked.share });
+  if (blocks.length === 0 || ('count' in asked && blocks.length < asked.count)) {
+    const wanted = 'count' in asked ? `${asked.count}` : `${asked.share * 100} %`;
+    throw new UsageError(
+      `--remove-blocks: ${wanted} of the blocks were asked for; '${model.source}' has ${chooseBlocks(free, { ratio: 1 }).length} that can be left out whole, side by side`,
+    );
+  }
+  const { graph } = removeBlocks(model.graph, blocks, shapes);
+  return { graph, removed: ranked.filter(({ block }) => blocks.includes(block)) };
+}
+
+/** Throws StructuralError where channels were to go and none can. */
+function refuseNothing({ removed, whyNot }: Shrunk, { output }: ShrinkCommandOptions): void {
+  if (removed.includes(1)) return;
+  const reasons = whyNot.slice(0, 3).map(({ layer, why }) => `${layer}: ${why}`);
+  throw new StructuralError(
+    `nothing was cut, and ${output} was not written; ${reasons.join('; ') || 'the model has no layers whose channels could go'}${whyNot.length > 3 ? '; … (--dry-run lists all)' : ''}`,
+  );
+}
+
+function outcomeOf(model: LoadedModel, shrunk: Shrunk | null, blocks: WithoutBlocks | null): Outcome {
+  return {
+    graph: shrunk?.graph ?? blocks?.graph ?? model.graph,
+    plan: shrunk?.plan ?? null,
+    cuts: shrunk ? layerCuts(shrunk.groups, shrunk.removed) : [],
+    whyNot: shrunk?.whyNot ?? [],
+    verification: shrunk?.verification ?? null,
+    reached: shrunk?.reached ?? null,
+    notes: [
+      ...(blocks?.removed ?? []).map(
+        ({ block, change }) =>
+          `block ${block.name} was removed whole (${block.layers.join(', ')}); alone it changes the output by ${(change * 100).toPrecision(2)} %`,
+      ),
+      ...(shrunk?.notes ?? []),
+    ],
+    blocks: (blocks?.removed ?? []).map(({ block, change, saves }) => ({
+      name: block.name,
+      kind: block.kind,
+      layers: block.layers,
+      change,
+      saves,
+    })),
+  };
+}
+
+/** All that the result follows from, for JSON and reports. */
+function settingsOf(source: string, options: ShrinkCommandOptions, calibration: OpenedCalibration | null) {
+  const { ratio, macs, params, size, latency, removeBlocks: blocks } = options;
+  const { importance, aggregate, normalize, members, fallback, ratioFor, ignore } = options;
+  const { keepAtLeast, maxRatio, roundTo, rounding, heads, recalibrate, repair, seed = 0 } = options;
+  return {
+    model: source,
+    ratio: ratio ?? null,
+    macs: macs ?? null,
+    parameters: params ?? null,
+    fileSize: size ?? null,
+    latency: latency ?? null,
+    removeBlocks: blocks ?? null,
+    importance,
+    aggregate: aggregate ?? null,
+    normalize: normalize ?? null,
+    members: members ?? null,
+    fallback: fallback ?? null,
+    scope: scopeOf(options),
+    ratios: (ratioFor ?? []).map(({ pattern, ratio: own }) => `${pattern}=${own}`),
+    ignore: ignore ?? [],
+    keepAtLeast: keepAtLeast ?? null,
+    maxRatio: maxRatio ?? null,
+    roundTo: roundTo ?? null,
+    rounding: rounding ?? null,
+    heads,
+    calibration: calibration?.text ?? null,
+    recalibrate: recalibrate ?? calibration !== null,
+    repair: repair ?? false,
+    seed,
+  };
+}

@@ -1,0 +1,205 @@
+import { statSync } from 'node:fs';
+import type { Graph } from '../ir/index.ts';
+import { writeFileAtomic } from '../node/index.ts';
+import {
+  assertVerified,
+  type CutOptions as Cutting,
+  type LayerCut,
+  type Plan,
+  planText,
+  type Reached,
+  type Verification,
+} from '../structural/index.ts';
+import { modelSection, shrinkSections, stateOf } from '../train/index.ts';
+import type { OpenedCalibration } from './calibration-data.ts';
+import type { LoadedModel } from './load.ts';
+import { checkOutput, printCsv, printJson, tableOf, uninterrupted } from './output.ts';
+import type { CutOptions } from './shrink-options.ts';
+import {
+  changeTable,
+  cutTable,
+  latencyText,
+  noteLines,
+  reachedLines,
+  verifiedLines,
+  whyNotLines,
+} from './shrink-text.ts';
+import { latencies, type MeasuredModel, measured, writeChecked } from './shrunk-model.ts';
+import { bytes } from './table.ts';
+import { checkReport, engineVersion, factsOf, writeReport } from './training-report.ts';
+import { UsageError } from './usage-error.ts';
+import { VERSION } from './version.ts';
+
+/** What became of a model that was made smaller. */
+export interface Outcome {
+  readonly graph: Graph;
+  readonly plan: Plan | null;
+  readonly cuts: readonly LayerCut[];
+  readonly whyNot: readonly { readonly layer: string; readonly why: string }[];
+  /** Null where nothing was proven. */
+  readonly verification: Verification | null;
+  readonly reached: Reached | null;
+  readonly notes: readonly string[];
+  /** Blocks that were removed whole. */
+  readonly blocks: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly layers: readonly string[];
+    readonly change: number;
+    readonly saves: { readonly parameters: number; readonly macs: number };
+  }[];
+}
+
+/** Refuses before any work what would be refused after it: outputs that are there, options that have no part. Throws UsageError and FileError. */
+export function checkCut(options: CutOptions, kinds: readonly string[]): void {
+  const { output, dryRun, data, recalibrate, repair } = options;
+  if (output === undefined && !dryRun)
+    throw new UsageError('give the file to write, -o OUT, or --dry-run to write none');
+  if (output !== undefined && !dryRun) checkOutput({ output, force: options.force ?? false }, kinds);
+  checkReport(options);
+  if (data === undefined && (recalibrate || repair)) {
+    throw new UsageError(
+      `--${recalibrate ? 'recalibrate' : 'repair'} runs the model: give it inputs with --data PATH`,
+    );
+  }
+}
+
+/** Refuses a plan that could not be written. Throws as `checkOutput`. */
+export function checkPlanOutput({
+  plan,
+  force = false,
+}: {
+  readonly plan?: string;
+  readonly force?: boolean;
+}): void {
+  if (plan !== undefined) checkOutput({ output: plan, force }, ['.json'], '--plan');
+}
+
+/** What the options say of cutting, for `shrink` and `applyPlan`. */
+export function cuttingOf(
+  options: CutOptions,
+  { profileShapes }: LoadedModel,
+  calibration: OpenedCalibration | null,
+): Cutting {
+  const { recalibrate, repair, verify, seed, threads } = options;
+  return {
+    ...(profileShapes ? { shapes: profileShapes } : {}),
+    ...(calibration ? { data: calibration.data } : {}),
+    ...(recalibrate === undefined ? {} : { recalibrate }),
+    ...(repair === undefined ? {} : { repair }),
+    verify,
+    ...(seed === undefined ? {} : { seed }),
+    ...(threads === undefined ? {} : { threads }),
+  };
+}
+
+/** Options that say what is done with an outcome. */
+type SettleOptions = CutOptions & { readonly latency?: unknown };
+
+/**
+ * Measures, writes, reads again, reports and prints what came of a cut. Throws StructuralError, with nothing written, where the cut model does not compute what it must.
+ */
+export async function settle(
+  model: LoadedModel,
+  outcome: Outcome,
+  options: SettleOptions,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const { output, dryRun = false, force = false, plan } = options;
+  if (outcome.verification) assertVerified(outcome.verification);
+  const [before, after] = await beforeAndAfter(model, outcome.graph, options);
+  const isWritten = output !== undefined && !dryRun;
+  const file = isWritten ? await writeChecked(model, outcome.graph, output, { ...options, force }) : null;
+  if (plan !== undefined && outcome.plan) {
+    const text = new TextEncoder().encode(planText(outcome.plan));
+    uninterrupted(() => writeFileAtomic(plan, [text], { force }));
+  }
+  const reports = await reportOf(outcome, before, after, options, settings);
+  if (options.json) {
+    printJson({
+      model: model.source,
+      output: isWritten ? output : null,
+      command: options.line,
+      settings,
+      before,
+      after,
+      reached: outcome.reached,
+      layers: outcome.cuts,
+      blocks: outcome.blocks,
+      whyNot: outcome.whyNot,
+      verification: outcome.verification,
+      file,
+      notes: outcome.notes,
+      ...(dryRun ? { plan: outcome.plan } : {}),
+      planFile: plan ?? null,
+      reports,
+    });
+    return;
+  }
+  const table = cutTable(outcome.cuts);
+  if (options.csv) {
+    printCsv(table);
+    return;
+  }
+  const lines = [
+    changeTable(before, after),
+    '',
+    ...(table.rows.length === 0 ? [] : [tableOf(table), '']),
+    ...spaced(whyNotLines(outcome.whyNot)),
+    ...reachedLines(outcome.reached),
+    ...verifiedLines(outcome.verification, outcome.cuts),
+    ...(after.latency ? [latencyText(after.latency)] : []),
+    ...noteLines(outcome.notes),
+    ...written(plan, 'plan'),
+    ...(isWritten ? [...written(output), 'checked     read back and run in onnxruntime'] : []),
+    ...(dryRun ? ['nothing was written but what was asked for (--dry-run)'] : []),
+    ...reports.map((path) => `report      ${path}`),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+const spaced = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [...lines, '']);
+
+const written = (path: string | undefined, what = 'wrote'): string[] =>
+  path === undefined ? [] : [`${what.padEnd(11)} ${path} (${bytes(statSync(path).size)})`];
+
+/** Both models, counted and measured: latency in one run, in turns, where it was asked for. */
+async function beforeAndAfter(
+  model: LoadedModel,
+  graph: Graph,
+  options: SettleOptions,
+): Promise<readonly [MeasuredModel, MeasuredModel]> {
+  const asked = options.measure || options.latency !== undefined;
+  const [was, is] = asked ? await latencies(model, model.graph, graph, options) : [null, null];
+  return [await measured(model, model.graph, was), await measured(model, graph, is)];
+}
+
+async function reportOf(
+  outcome: Outcome,
+  before: MeasuredModel,
+  after: MeasuredModel,
+  options: SettleOptions,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<string[]> {
+  const { report, line, seed = 0, force = false } = options;
+  if (report === undefined) return [];
+  const state = (model: MeasuredModel) => stateOf(model, { macs: model.macs, sizes: model.sizes });
+  return writeReport(
+    report,
+    {
+      title: `${String(settings.model)}: made smaller`,
+      command: line,
+      seed,
+      versions: { secateur: VERSION, node: process.versions.node, ...engineVersion() },
+      facts: factsOf(settings),
+    },
+    [
+      modelSection(state(before), state(after)),
+      ...shrinkSections({
+        ...outcome,
+        latency: before.latency && after.latency ? { before: before.latency, after: after.latency } : null,
+      }),
+    ],
+    force,
+  );
+}
