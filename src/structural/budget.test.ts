@@ -135,6 +135,38 @@ describe('fitBudget', () => {
       if (noise < 0.1) expect(reached.within).toBe(true);
     });
 
+    it('keeps ratios that names have of their own, also where nothing else needs to go', async () => {
+      const ratios = [{ pattern: 'layer3.?.conv1', ratio: 0.5 }];
+      const measure = runtime(0);
+      const kept = ({ removed }: { readonly removed: Uint8Array }): boolean =>
+        net.groups
+          .filter(({ layers }) => layers.some((layer) => /^layer3\...conv1$/.test(layer)))
+          .every(({ units }) => units.filter((unit) => removed[unit] === 1).length === units.length / 2);
+      const enough = await fitBudget(net, scoresOf(net), { latency: { value: 20 }, measure }, { ratios });
+      expect(kept(enough)).toBe(true);
+      expect(enough.reached.before).toBeCloseTo(12, 9);
+      expect(enough.reached.value).toBeLessThan(12);
+      expect(enough.reached.why).toMatch(
+        /no more than the 20\.0 ms asked for; only layers with a ratio of their own are cut$/,
+      );
+      const more = await fitBudget(net, scoresOf(net), { latency: { share: 0.5 }, measure }, { ratios });
+      expect(kept(more)).toBe(true);
+      expect(more.reached.within).toBe(true);
+      const little = await fitBudget(net, scoresOf(net), { latency: { share: 0.99 }, measure }, { ratios });
+      expect(kept(little)).toBe(true);
+    });
+
+    it('measures again, rather than ever nearer cuts, where noise is more than their difference', async () => {
+      const { reached } = await fitBudget(net, scoresOf(net), {
+        latency: { share: 0.5 },
+        measure: runtime(0.3),
+      });
+      const shares = reached.measurements.map(({ share }) => share).sort((a, b) => a - b);
+      const near = shares.filter((share, index) => index > 0 && share - shares[index - 1]! < 0.005 * share);
+      expect(near.length).toBeLessThanOrEqual(1);
+      expect(reached.measurements.some(({ share, values }) => share < 1 && values.length > 1)).toBe(true);
+    });
+
     it('gives what comes nearest where the overhead alone takes longer', async () => {
       const { reached } = await fitBudget(net, scoresOf(net), {
         latency: { value: 1.5 },

@@ -184,8 +184,12 @@ function whyMissed(
 ): string {
   const shown = (number: number): string =>
     `${of === 'latency' ? number.toPrecision(3) : Math.round(number)} ${NAMES[of]}`;
-  if (before <= target)
-    return `the model has ${shown(before)}, no more than the ${shown(target)} asked for; nothing goes`;
+  if (before <= target) {
+    const goes = decision.removed.some((gone) => gone === 1)
+      ? 'only layers with a ratio of their own are cut'
+      : 'nothing goes';
+    return `the model has ${shown(before)}, no more than the ${shown(target)} asked for; ${goes}`;
+  }
   const reached = `${shown(value)} where ${shown(target)} were asked for`;
   if (isAll && value > target) {
     const stay = largestThatStay(groups, decision);

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../core/errors.ts';
+import { Choice } from './choice.ts';
 import type { Decider } from './decide.ts';
 import { betterFit, type Fitted, fitMetric, type Metric, missOf } from './fit.ts';
 
@@ -64,45 +65,53 @@ export async function fitMeasured(
     onProgress?.(++done, maxMeasurements);
   };
   const points: Point[] = [];
-  const add = async (fitted: Fitted, share: number, times: number): Promise<Point> => {
+  const add = async (fitted: Fitted, share: number, times = 1): Promise<Point> => {
     const point: Point = { share, fitted, values: [], value: Number.NaN };
     points.push(point);
     for (let time = 0; time < times && done < maxMeasurements; time++) await measureAgain(point);
     return point;
   };
-  const none = decider.choose(0);
-  const full = metric(none.removed);
+  const nothing = new Choice(decider.groups);
+  const full = metric(nothing.removed);
   // Half of all measurements at most tell what is compared with.
-  const whole = await add(
-    { choice: none, ratio: 0, value: full },
-    1,
-    Math.min(repeats, maxMeasurements >> 1),
-  );
+  const times = Math.min(repeats, maxMeasurements >> 1);
+  const whole = await add({ choice: nothing, ratio: 0, value: full }, 1, times);
   const target = options.targetOf(whole.value);
   const least = metric(decider.choose(1).removed) / full;
   const misses = (point: Point): boolean => Math.abs(missOf(point.value, target)) > tolerance;
-  const best = (): Point => points.reduce((a, b) => betterFit(a, b, target, tolerance));
-  while (done < maxMeasurements && whole.value > target) {
-    const known = ({ choice }: Fitted): Point | undefined =>
-      points.find(({ fitted }) => fitted.choice.equals(choice));
-    const guesses = nextShares(points, target, least).map((share) =>
-      fitMetric(decider, metric, share * full, CLOSE),
-    );
+  const known = ({ choice }: Fitted): Point | undefined =>
+    points.find(({ fitted }) => fitted.choice.equals(choice));
+  /** What to measure next: a cut again, or a new one. */
+  const next = (): Point | Fitted | undefined => {
+    const bracket = bracketOf(points, target);
+    const doubtful = doubtfulEnd(bracket, target, repeats, 2 * tolerance);
+    if (doubtful) return doubtful;
     // More measurements of the same cut say no more.
-    const next = guesses.find((guess) => (known(guess)?.values.length ?? 0) < repeats);
-    if (!next) break;
-    const again = known(next);
-    if (again) await measureAgain(again);
-    const point = again ?? (await add(next, next.value / full, 1));
+    return nextShares(points, bracket, target, least)
+      .map((share) => fitMetric(decider, metric, share * full, CLOSE))
+      .map((guess) => known(guess) ?? guess)
+      .find((guess) => !('values' in guess) || guess.values.length < repeats);
+  };
+  while (done < maxMeasurements && whole.value > target) {
+    const chosen = next();
+    if (!chosen) break;
+    if ('values' in chosen) await measureAgain(chosen);
+    const point = 'values' in chosen ? chosen : await add(chosen, chosen.value / full);
     while (done < maxMeasurements && point.values.length < repeats && !misses(point))
       await measureAgain(point);
-    if (!misses(point)) break;
+    if (point !== whole && !misses(point)) break;
   }
-  const { fitted, value } = best();
+  // Ratios that names have of their own are kept, whatever the whole model takes.
+  const start = decider.choose(0);
+  const cuts = points.filter((point) => point !== whole || start.equals(nothing));
+  const [first, ...others] = cuts;
+  const best = first
+    ? others.reduce((a, b) => betterFit(a, b, target, tolerance), first)
+    : await add({ choice: start, ratio: 0, value: metric(start.removed) }, metric(start.removed) / full);
   return {
-    fitted: { ...fitted, value },
+    fitted: { ...best.fitted, value: best.value },
     before: whole.value,
-    measurements: points.map((point) => ({ share: point.share, value: point.value, values: point.values })),
+    measurements: points.map(({ share, value, values }) => ({ share, value, values })),
   };
 }
 
@@ -116,14 +125,41 @@ function medianOf(values: readonly number[]): number {
 /** How near the counted share must come to the one that is looked for. */
 const CLOSE = 0.005;
 
-/** Where to look next, the best guess first; none where all that may go is not enough. */
-function nextShares(points: readonly Point[], target: number, least: number): readonly number[] {
+/** The cuts nearest to the target on either side; null where there is none. */
+interface Bracket {
+  readonly above: Point | null;
+  readonly below: Point | null;
+}
+
+function bracketOf(points: readonly Point[], target: number): Bracket {
   const below = points
     .filter(({ value }) => value <= target)
     .reduce<Point | null>((a, b) => (a && a.share >= b.share ? a : b), null);
   const above = points
     .filter(({ share, value }) => value > target && share > (below?.share ?? 0))
     .reduce<Point | null>((a, b) => (a && a.share <= b.share ? a : b), null);
+  return { above, below };
+}
+
+/** Of two cuts nearly alike of which neither fits, the one to be measured again: there is more noise than difference. Null where they differ, or were measured often enough. */
+function doubtfulEnd(
+  { above, below }: Bracket,
+  target: number,
+  repeats: number,
+  alike: number,
+): Point | null {
+  if (!above || !below || above.share - below.share > alike * above.share) return null;
+  const open = [above, below].filter(({ values }) => values.length < repeats);
+  return open.sort((a, b) => Math.abs(a.value - target) - Math.abs(b.value - target))[0] ?? null;
+}
+
+/** Where to look next, the best guess first; none where all that may go is not enough. */
+function nextShares(
+  points: readonly Point[],
+  { above, below }: Bracket,
+  target: number,
+  least: number,
+): readonly number[] {
   if (!above) return [];
   if (below) {
     const width = above.share - below.share;
@@ -132,11 +168,10 @@ function nextShares(points: readonly Point[], target: number, least: number): re
     return [guess, below.share + width / 2];
   }
   if (above.share <= least) return [];
-  // Beyond the last cut that was not enough: along the line through it and the one before, or as if size went with the share.
+  // Beyond the last cut that was not enough: along the line through it and the one before where that falls, else as if size went with the share.
   const before = points.find((point) => point !== above && point.share > above.share);
-  const slope = before
-    ? (before.value - above.value) / (before.share - above.share)
-    : above.value / above.share;
-  const guess = slope > 0 ? above.share - (above.value - target) / slope : 0;
+  const slope = before ? (before.value - above.value) / (before.share - above.share) : 0;
+  const falls = slope > 0 ? slope : above.value / above.share;
+  const guess = above.share - (above.value - target) / falls;
   return [Math.max(least, Math.min(guess, above.share * (1 - MARGIN)))];
 }
