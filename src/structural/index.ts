@@ -43,6 +43,7 @@ export {
   NORMALIZATIONS,
   type Normalize,
 } from './importance/index.ts';
+export type { RunOptions } from './instrumented.ts';
 export { layerPattern } from './layer-pattern.ts';
 export {
   type BeforeAfter,

@@ -52,7 +52,8 @@ const MOST_TRIED = 1024;
  * from that to the original layer's output changes its weights and bias (He et al. 2017, "Channel Pruning for Accelerating Very Deep Neural Networks"). Unlike there, a ridge holds new weights to the old ones, so that few
  * samples do no harm; and they are kept only where they do better on samples that were not fitted. Layers are convolutions of one group and linear layers; others are named in `notes`.
  *
- * The cut graph is changed once all is done: weights become tensors of their own. It no longer equals the silenced model then: `verify` before. A graph with batch normalization is to be recalibrated afterwards.
+ * The cut graph is changed once all is done: weights become tensors of their own. It no longer equals the silenced model then: `verify` before. Batch normalization needs no recalibration afterwards, as the layers before it
+ * give what they gave: ResNet-20 on CIFAR-10 (91.5 %) with a fifth of its channels cut by L2 and no training came to 24.5 % by recalibration, to 61.8 % by repair, and to 51.6 % by repair and then recalibration.
  *
  * @param cut what `cutChannels(groups, removed)` made
  * @param data inputs; kept in memory all at once. Some hundred samples do

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { randomRemoval, SmallNetwork } from '../../test/small-network.ts';
 import { StructuralError } from '../core/errors.ts';
+import { fromFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import { attr, type Graph, type Value } from '../ir/index.ts';
 import { analyzeChannels, type ChannelGroups, type Coupling, cutChannels, groupChannels } from './index.ts';
@@ -274,6 +275,23 @@ describe('verify', () => {
     expect(verification.notEqual).toContain(
       "RandomNormalLike 'noise' draws random numbers: what follows it was compared by shape alone",
     );
+  });
+
+  it('allows for the rounding of half precision', async () => {
+    const graph = NETWORKS.residual!(new SmallNetwork());
+    for (const value of graph.values) {
+      if (value.initializer) value.initializer = fromFloat32(value.initializer, 'float16');
+      if (value.type?.kind === 'tensor') value.type = { ...value.type, dtype: 'float16' };
+    }
+    const half = cutAtRandom(graph);
+    const verification = await check(half);
+    expect(verification.equal, verification.checked).toBe(true);
+    expect(verification.outputs[0]).toMatchObject({ tolerance: 0.02 });
+    const weight = half.cut.value('b2.weight');
+    const wrong = weight.initializer!.clone();
+    wrong.data.copyWithin(0, wrong.size / 2);
+    weight.initializer = wrong;
+    expect((await check(half)).firstDifference).toBe('/b2/Conv_output_0');
   });
 
   it('names an output that the cut graph lacks', async () => {
