@@ -21,7 +21,6 @@ export class DeadUnits {
   /** Why a unit must stay; null where it may go. */
   readonly whyNot: (string | null)[];
   readonly #view: ChannelView;
-  readonly #groups: ChannelGroups;
   readonly #units: Int32Array;
   readonly #constants: ConstantChannels;
   readonly #needed: NeededChannels;
@@ -36,7 +35,6 @@ export class DeadUnits {
     needed: NeededChannels,
   ) {
     this.#view = view;
-    this.#groups = groups;
     this.#units = units;
     this.#constants = constants;
     this.#needed = needed;
@@ -151,13 +149,6 @@ export class DeadUnits {
       by
         ? `${by.label} brings it together with channels that are not constant`
         : `it goes together with channels that are not constant where ${node.label} reads them`,
-    );
-  }
-
-  /** Units of the group's numbering that may go: 1. */
-  get wanted(): Uint8Array {
-    return Uint8Array.from({ length: this.#groups.unitCount }, (_, unit) =>
-      this.whyNot[unit] === null ? 1 : 0,
     );
   }
 }
