@@ -37,7 +37,7 @@ const LETTERS = 'abcdefgh';
 
 /**
  * Applies one operator to constants and gives what became of their labels. An input is a tensor, `null`, or text: `float32[2, 6]`, or `float32[2, 6] as [2, 2, 3]` for one whose labelled axes a Reshape has
- * split. Inputs are called a, b, c, …
+ * split, or `feed float32[2, 6]` for an input of the graph, which carries none. Inputs are called a, b, c, …
  */
 export function channelLabels(
   opType: string,
@@ -53,6 +53,11 @@ export function channelLabels(
     if (input === null) {
       constants.push(null);
       return null;
+    }
+    if (typeof input === 'string' && input.startsWith('feed ')) {
+      constants.push(null);
+      const { tensor } = parse(input.slice(5));
+      return builder.input(LETTERS[index]!, tensor.dtype, tensor.shape);
     }
     const { tensor, split } = input instanceof Tensor ? { tensor: input, split: null } : parse(input);
     const constant = builder.constant(tensor, LETTERS[index]);

@@ -43,6 +43,13 @@ describe('channels of elementwise operators', () => {
     });
   });
 
+  it('cannot be cut where they meet what carries none', () => {
+    expect(channelLabels('Add', ['float32[2, 3]', 'feed float32[3]'])).toMatchObject({
+      outputs: ['0: a0'],
+      frozen: { a1: "Add 'node': meets what cannot be cut" },
+    });
+  });
+
   it('are not touched by the limits of Clip', () => {
     const limit = Tensor.zeros('float32', []);
     expect(channelLabels('Clip', ['float32[2, 3]', limit, null])).toMatchObject({

@@ -82,6 +82,11 @@ describe('channels of reductions', () => {
     });
   });
 
+  it('stay where the axis of a running sum is not known', () => {
+    const why = "CumSum 'node': adds along an axis that is not known without running";
+    expect(channelLabels('CumSum', ['float32[2, 3]', 'feed int64[]']).frozen).toEqual({ a0: why, a1: why });
+  });
+
   it('of a matrix of labels are its rows where columns are summed, its columns where rows are', () => {
     const summed = (axis: number) =>
       channelLabels('ReduceSum', ['float32[2, 6] as [2, 2, 3]', Tensor.int64([axis])]).coupling;

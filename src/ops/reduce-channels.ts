@@ -24,18 +24,13 @@ export function reducedChannels(
   return renamed(channels, (axis) => axis - axes.filter((other) => other < axis).length);
 }
 
-const axesUnknown = 'its axes are not known without running';
-
-/** Axes of a reduction: an attribute before `inputFrom`, an input after. Null where they are not known. */
-function reducedAxes(ctx: ChannelsContext, inputFrom: number): readonly number[] | null {
+/** Axes of a reduction: an attribute before `inputFrom`, an input after. */
+function reducedAxes(ctx: ChannelsContext, inputFrom: number): readonly number[] {
   const rank = ctx.shape(0).length;
   const all = Array.from({ length: rank }, (_, axis) => axis);
-  const front = (axes: readonly number[]): number[] => axes.map((axis) => normalizeAxis(axis, rank));
-  if (ctx.opset < inputFrom) return front(ctx.node.ints('axes', all));
-  if (ctx.has(1) && ctx.shape(1)[0] !== 0) {
-    const axes = ctx.numbers(1);
-    return axes ? front(axes) : null;
-  }
+  // Axes that are not known leave the sizes of the output open, and nothing is followed then.
+  const stated = ctx.opset < inputFrom ? ctx.node.ints('axes') : ctx.numbers(1);
+  if (stated && stated.length > 0) return stated.map((axis) => normalizeAxis(axis, rank));
   return ctx.node.int('noop_with_empty_axes', 0) === 0 ? all : [];
 }
 
@@ -43,12 +38,8 @@ function reducedAxes(ctx: ChannelsContext, inputFrom: number): readonly number[]
 const reduction =
   (mixes: string | null, inputFrom = 18): ChannelsRule =>
   (ctx) => {
-    const axes = reducedAxes(ctx, inputFrom);
-    if (!axes) {
-      ctx.freeze(ctx.channels(0), axesUnknown);
-      return { outputs: [] };
-    }
-    return { outputs: [reducedChannels(ctx, axes, ctx.node.int('keepdims', 1) === 1, mixes)] };
+    const keep = ctx.node.int('keepdims', 1) === 1;
+    return { outputs: [reducedChannels(ctx, reducedAxes(ctx, inputFrom), keep, mixes)] };
   };
 
 /** The result is a place on the axis, which another model would count differently. */
@@ -63,7 +54,7 @@ const argument: ChannelsRule = (ctx) => {
 /** A running sum over channels: zeros add nothing, so those that stay get the same sums with the others silenced as without them. */
 const cumulative: ChannelsRule = (ctx) => {
   const axis = ctx.numbers(1)?.[0];
-  if (axis === undefined) ctx.freeze(ctx.channels(0), axesUnknown);
+  if (axis === undefined) ctx.freeze(ctx.channels(0), 'adds along an axis that is not known without running');
   else lineUp(ctx, 0, [normalizeAxis(axis, ctx.shape(0).length)]);
   return { outputs: [ctx.channels(0)] };
 };
