@@ -4,7 +4,7 @@ import { type Bundle, bundleSizes, type Channels } from '../ops/index.ts';
 import { keptSizes } from './kept-sizes.ts';
 
 /** For each label of a bundle 1 where it stays; null where all stay. */
-export function keptFlags(bundle: Bundle, kept: Uint8Array): Uint8Array | null {
+function keptFlags(bundle: Bundle, kept: Uint8Array): Uint8Array | null {
   const flags = Uint8Array.from(bundle.labels, (label) => kept[label]!);
   return flags.includes(0) ? flags : null;
 }
