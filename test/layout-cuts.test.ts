@@ -290,6 +290,24 @@ describe('cuts through attention', () => {
     },
   );
 
+  it('as wholes where only some of what a head has is used head by head', async () => {
+    const net = new Net(28);
+    const packed = net.reshape(
+      net.matmul(net.input([1, tokens, 6]), 'qkv', 2 * features),
+      0,
+      0,
+      heads,
+      2 * width,
+    );
+    const [one, two] = net.split(packed, 3, width, width);
+    const turned = net.transpose(one!, 0, 2, 1, 3);
+    const parts = [net.transpose(net.attend(turned, turned, turned), 0, 2, 1, 3), two!].map((part) =>
+      net.reshape(part, 1, tokens, -1),
+    );
+    const graph = net.end(net.matmul(net.concat(2, ...parts), 'head', 3));
+    expect(await outcomeOf(graph, { heads: 'whole' })).toMatchObject(right(heads));
+  });
+
   it('with heads beside the batch, as nn.MultiheadAttention has them', async () => {
     const net = new Net(23);
     const x = net.matmul(net.input([tokens, 2, 6]), 'stem', features);

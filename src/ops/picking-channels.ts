@@ -46,8 +46,8 @@ export function tieRows(
 }
 
 /**
- * Labels of a value at some indices of `axis`, which stays as an axis of as many. Where the indices are a range, columns of a matrix need no identity: each row has as many in the range and before it. One
- * that is taken alone must stay.
+ * Labels of a value at some indices of `axis`, which stays as an axis of as many. Where the indices are a range, columns of a matrix need no identity: each row has as many in the range and before it; for
+ * others, ask for that axis first (`axisOf`). One that is taken alone must stay.
  */
 export function pickedChannels(
   ctx: ChannelsContext,
@@ -73,8 +73,6 @@ export function pickedChannels(
   if (bundle.axes[0] !== axis) {
     const first = Math.min(...indices);
     const isRange = indices.every((from, at) => Math.abs(from - only) === at);
-    // Asking for the columns gives them an identity.
-    if (!isRange) ctx.axisOf([bundle], axis, shape);
     const before = picked(bundle, axis, upFrom(0, first), shape);
     tieRows(ctx, axis, [
       { bundle, shape },
@@ -126,28 +124,6 @@ export function aliveAlong(
 }
 
 /**
- * Labels of a bundle without those on some axes (not all of it): what differs along them is tied. Where these are its last ones, whole rows go, and the labels of rows are those of all that is in them.
- */
-export function collapsedBundle(
-  ctx: ChannelsContext,
-  bundle: Bundle,
-  axes: readonly number[],
-  shape: readonly number[],
-): Channels {
-  let { axes: left, labels } = bundle;
-  for (let last = left.at(-1)!; left.length > 1 && axes.includes(last); last = left.at(-1)!) {
-    const size = shape[last]!;
-    const matrix: Channels = [{ axes: [0, 1], labels }];
-    const sizes = [labels.length / size, size];
-    const rows = ctx.axisOf(matrix, 0, sizes)!;
-    ctx.tie(rows, ctx.collapse(matrix, [1], sizes)[0]!.labels);
-    labels = rows;
-    left = left.slice(0, -1);
-  }
-  return ctx.collapse([{ axes: left, labels }], axes, shape);
-}
-
-/**
  * Labels of input `index` for an operator that moves or mixes what lies along some axes: what is on these axes must stay, for the reason given. A matrix that has others, too, goes on with those: there all that lies
  * along these goes together.
  */
@@ -160,7 +136,7 @@ export function withFrozenAxes(
   return ctx.channels(index).flatMap((bundle): Channels => {
     if (!bundle.axes.some((axis) => axes.includes(axis))) return [bundle];
     if (bundle.axes.some((axis) => !axes.includes(axis)))
-      return collapsedBundle(ctx, bundle, axes, ctx.shape(index));
+      return ctx.collapse([bundle], axes, ctx.shape(index));
     ctx.freeze(bundle.labels, why);
     return [];
   });

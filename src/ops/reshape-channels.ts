@@ -2,7 +2,6 @@ import { sizeOf, stridesOf } from '../core/tensor.ts';
 import { attr } from '../ir/index.ts';
 import { bundleSizes, renamed, reordered } from './channels.ts';
 import type { Bundle, Channels, ChannelsContext, ChannelsRule, CutContext } from './operator.ts';
-import { collapsedBundle } from './picking-channels.ts';
 
 /** Axes of the input and axes of the output that hold the same elements. */
 export interface Block {
@@ -124,9 +123,9 @@ function reshapedBundle(
   );
   const tied = beside.length > 0 ? beside : tooLarge ? touched.filter(spreads).slice(0, 1) : [];
   if (touched.length > 1 && tied.length > 0) {
-    return collapsedBundle(ctx, bundle, tied.flatMap(own), from).flatMap((rest) =>
-      reshapedBundle(ctx, rest, blocks, from, to),
-    );
+    return ctx
+      .collapse([bundle], tied.flatMap(own), from)
+      .flatMap((rest) => reshapedBundle(ctx, rest, blocks, from, to));
   }
   const order = touched.flatMap(own).map((axis) => bundle.axes.indexOf(axis));
   const merges = order.some((place, index) => place !== index);
@@ -138,14 +137,6 @@ function reshapedBundle(
     touched.flatMap((block) => block.from),
     from,
   );
-  const [leading] = touched;
-  if (touched.length > 1 && leading && spreads(leading)) {
-    // A row goes where its copies go.
-    const rows = (elements: Int32Array, count: number): Int32Array =>
-      ctx.axisOf([{ axes: [0, 1], labels: elements }], 0, [count, elements.length / count])!;
-    const before = rows(turned.labels, sizeOf(own(leading).map((axis) => from[axis]!)));
-    ctx.tie(spread({ axes: own(leading), labels: before }, leading.from, from), rows(labels, size(leading)));
-  }
   return [{ axes: touched.flatMap((block) => block.to), labels }];
 }
 
