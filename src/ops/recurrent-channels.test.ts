@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type ChannelLabelsOptions, channelLabels } from '../../test/channel-labels.ts';
-import { attr } from '../ir/index.ts';
+import { faultsOfCuts, RandomNet } from '../../test/cut-at-random.ts';
+import { attr, type Value } from '../ir/index.ts';
+import { analyzeChannels } from '../structural/index.ts';
 import type { Bundle } from './operator.ts';
 
 const HIDDEN = 4;
@@ -89,5 +91,41 @@ describe('channels of recurrent layers', () => {
       },
     );
     expect(frozen).toMatchObject({ d1: "RNN 'node': has one hidden channel, which it needs" });
+  });
+});
+
+describe('networks of two recurrent layers and a linear one', () => {
+  const layer = (net: RandomNet, name: string, x: Value, features: number, directions: number): Value => {
+    const [hidden, gates] = [6, 4];
+    const inputs = [
+      x,
+      net.weight(`${name}.weight_ih`, [directions, gates * hidden, features]),
+      net.weight(`${name}.weight_hh`, [directions, gates * hidden, hidden]),
+      net.weight(`${name}.bias`, [directions, 2 * gates * hidden]),
+    ];
+    const y = net.op('LSTM', inputs, {
+      hidden_size: attr.int(hidden),
+      direction: attr.string(directions === 2 ? 'bidirectional' : 'forward'),
+    });
+    // As torch.onnx.export writes it: steps, batch, features of all directions.
+    const turned = net.op('Transpose', [y], { perm: attr.ints([0, 2, 1, 3]) });
+    return net.op('Reshape', [turned, net.numbers(0, 0, -1)]);
+  };
+
+  it.each([1, 2])('compute what the silenced ones do, in %i directions', async (directions) => {
+    const net = new RandomNet();
+    const x = net.linear('embed', net.input('x', [5, 2, 3]), 3, 8);
+    const first = layer(net, 'first', x, 8, directions);
+    const second = layer(net, 'second', first, 6 * directions, directions);
+    net.builder.output(net.linear('head', second, 6 * directions, 2), 'y');
+    const { sources, frozen } = analyzeChannels(net.graph);
+    expect(sources.filter(({ labels }) => frozen(labels[0]!) === null).map(({ name }) => name)).toEqual([
+      'embed',
+      'first',
+      'first',
+      'second',
+      'second',
+    ]);
+    expect(await faultsOfCuts(net.graph)).toEqual([]);
   });
 });

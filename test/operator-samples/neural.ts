@@ -28,6 +28,7 @@ export const CONV: Samples = {
     ...at([11], ['float32[n=2, 4, 5, 6]', weight(4, 3, 3, 3)], { strides: [2, 2], output_shape: [10, 12] }),
     ...at([11], ['float32[n=2, 4, 5, 6]', weight(4, 3, 3, 3)], { strides: [2, 2], auto_pad: 'SAME_UPPER' }),
     ...at([11], ['float32[n=2, 4, 5, 6]', weight(4, 3, 3, 3)], { dilations: [2, 1] }),
+    ...at([11], ['float32[n=2, 4, 5, 6]', weight(4, 3, 3, 3), weight(6)], { group: 2 }),
   ],
   ConvInteger: at([10], ['uint8[n=2, 4, 5, 6]', filled('uint8', [3, 4, 3, 3], 1)]),
   QLinearConv: at(
@@ -62,6 +63,7 @@ export const LINEAR: Samples = {
     ...at([12], ['float32[n=2, 3, 4]', 'float32[n=2, 4, 5]'], { equation: 'bij,bjk->bik' }),
     ...at([12], ['float32[n=2, 3, 4]'], { equation: '...ij->...ji' }),
     ...at([12], ['float32[n=2, 3]', 'float32[3, 4]'], { equation: 'ij,jk' }),
+    ...at([12], ['float32[3, 3, n=2]'], { equation: 'iij->ij' }),
   ],
   MatMulInteger: at([10], ['uint8[n=2, 3]', filled('uint8', [3, 4], 1)]),
   QLinearMatMul: at(
@@ -82,8 +84,8 @@ export const NORM: Samples = {
     ...at([17], ['float32[n=2, 3, 4]', weight(3, 4)], { axis: 1 }, { outputs: 3 }),
   ],
   GroupNormalization: [
-    ...at([18], ['float32[n=2, 4, 5]', weight(2), weight(2)], { num_groups: 2 }),
-    ...at([21], ['float32[n=2, 4, 5]', weight(4), weight(4)], { num_groups: 2 }),
+    ...at([18, 20], ['float32[n=2, 4, 5]', weight(2), weight(2)], { num_groups: 2 }),
+    ...at([21, 22], ['float32[n=2, 4, 5]', weight(4), weight(4)], { num_groups: 2 }),
   ],
   RMSNormalization: at([23], ['float32[n=2, 3, 4]', weight(4)]),
   LpNormalization: at([9, 21], ['float32[n=2, 3]'], { axis: 1 }),
