@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../src/core/tensor.ts';
 import { attr, type Graph, type Value } from '../src/ir/index.ts';
+import { createSession, randomInputs } from '../src/runtime/index.ts';
 import {
   analyzeChannels,
   costOf,
@@ -8,6 +9,7 @@ import {
   type GroupOptions,
   groupChannels,
 } from '../src/structural/index.ts';
+import { silence } from '../src/structural/silence.ts';
 import { verify } from '../src/structural/verify.ts';
 import { randomRemoval } from './cut-at-random.ts';
 import { SmallNetwork } from './small-network.ts';
@@ -103,6 +105,37 @@ describe('cuts through operators that move elements', () => {
     const shuffled = net.reshape(net.transpose(split, 0, 2, 1, 3, 4), 0, -1, 6, 6);
     const graph = net.classify(net.conv(net.relu(shuffled), 'next', 9, { groups: 3 }));
     expect(await outcomeOf(graph)).toMatchObject(right(6 + 9));
+  });
+
+  it('leave a batch open where the target of a Reshape is computed from it', async () => {
+    const net = new Net(14);
+    const x = net.conv(net.input(['N', 3, 4, 4]), 'stem', 12);
+    const size = net.slice(net.op('Shape', [x]), 0, 0, 1);
+    const by = (...sizes: number[]): Value => net.concat(0, size, net.ints(...sizes));
+    const split = net.op('Reshape', [x, by(2, 6, 4, 4)]);
+    const shuffled = net.op('Reshape', [net.transpose(split, 0, 2, 1, 3, 4), by(12, 4, 4)]);
+    // Behind a merge with the batch, as windows have it.
+    const rows = net.op('Mul', [size, net.ints(16)]);
+    const last = net.op('Reshape', [net.transpose(shuffled, 0, 2, 3, 1), net.concat(0, rows, net.ints(12))]);
+    const graph = net.end(net.matmul(net.relu(net.matmul(last, 'fc', 6)), 'head', 2));
+    const groups = groupChannels(analyzeChannels(graph));
+    const removed = randomRemoval(groups, 1);
+    const smaller = cutChannels(groups, removed).graph;
+    expect(smaller.value('stem.weight').initializer!.shape[0]).toBeLessThan(12);
+    const feeds = randomInputs(graph, { shapes: { x: [3, 3, 4, 4] } });
+    const [silenced, cut] = await Promise.all(
+      [silence(groups, removed), smaller].map(async (model) => {
+        const session = await createSession(model, { threads: 1 });
+        try {
+          return (await session.run(feeds)).get('y')!;
+        } finally {
+          await session.dispose();
+        }
+      }),
+    );
+    expect(cut!.shape).toEqual([48, 2]);
+    for (const [at, number] of cut!.toNumbers().entries())
+      expect(number).toBeCloseTo(silenced!.toNumbers()[at]!, 4);
   });
 
   it('follow a shuffle by constant indices', async () => {

@@ -1,4 +1,4 @@
-import { sizeOf, stridesOf } from '../core/tensor.ts';
+import { sizeOf, stridesOf, Tensor } from '../core/tensor.ts';
 import { attr } from '../ir/index.ts';
 import { bundleSizes, renamed, reordered } from './channels.ts';
 import type { Bundle, Channels, ChannelsContext, ChannelsRule, CutContext } from './operator.ts';
@@ -174,11 +174,41 @@ const reshape: ChannelsRule = (ctx) => {
   return {
     outputs: [reshapedChannels(ctx, channels, from, to)],
     cut: (cut) => {
-      if (cut.opset >= 5) cut.setNumbers(1, wanted(cut));
-      else cut.setAttribute('shape', attr.ints(wanted(cut).map((size, axis) => size ?? stated![axis]!)));
+      const target = wanted(cut);
+      if (cut.opset < 5) {
+        cut.setAttribute('shape', attr.ints(target.map((size, axis) => size ?? stated![axis]!)));
+        return;
+      }
+      const given = cut.node.inputs[1];
+      cut.setNumbers(1, target);
+      if (given?.producer && cut.node.inputs[1] !== given)
+        cut.setConstant(1, Tensor.int64(openTarget(cut, target, stated, copies)));
     },
   };
 };
+
+/** A constant in place of a target that was computed: sizes that other inputs may have otherwise (a batch) are copied, or left open where it is one. */
+function openTarget(
+  cut: CutContext,
+  target: readonly (number | null)[],
+  stated: readonly number[] | undefined,
+  copies: boolean,
+): number[] {
+  const [before, after] = [cut.shape(0), cut.outputShape(0)];
+  const aligned = (axis: number): boolean =>
+    after[axis] === before[axis] && sizeOf(after.slice(0, axis)) === sizeOf(before.slice(0, axis));
+  const numbers = after.map((size, axis) => {
+    if (target[axis] !== null) return size;
+    if (stated?.[axis] === -1) return -1;
+    return copies && aligned(axis) ? 0 : size;
+  });
+  const others = after.flatMap((size, axis) =>
+    target[axis] === null && numbers[axis] === size ? [axis] : [],
+  );
+  const [open] = others;
+  if (open !== undefined && others.length === 1 && !numbers.includes(-1)) numbers[open] = -1;
+  return numbers;
+}
 
 const sameElements: ChannelsRule = (ctx) => ({
   outputs: [reshapedChannels(ctx, ctx.channels(0), ctx.shape(0), ctx.outputShape(0))],
