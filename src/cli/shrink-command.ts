@@ -1,4 +1,4 @@
-import { StructuralError } from '../core/errors.ts';
+import { ArgumentError, StructuralError } from '../core/errors.ts';
 import type { Graph } from '../ir/index.ts';
 import { measureLatency } from '../runtime/index.ts';
 import {
@@ -44,17 +44,41 @@ export async function shrinkCommand(source: string, options: ShrinkCommandOption
     amount === null
       ? null
       : await withStages((onProgress) =>
-          shrink(blocks?.graph ?? model.graph, {
-            ...amount,
-            ...choiceOf(options, method),
-            ...cuttingOf(options, model, calibration),
-            onProgress,
-            measureLatency: (graph) => millisecondsOf(model, graph, options),
-          }),
+          byOptions(source, () =>
+            shrink(blocks?.graph ?? model.graph, {
+              ...amount,
+              ...choiceOf(options, method),
+              ...cuttingOf(options, model, calibration),
+              onProgress,
+              measureLatency: (graph) => millisecondsOf(model, graph, options),
+            }),
+          ),
         );
   if (shrunk && !options.dryRun && !blocks) refuseNothing(shrunk, options);
   const settings = settingsOf(source, options, calibration);
   await settle(model, outcomeOf(model, shrunk, blocks), options, settings);
+}
+
+/** Options by what the library calls them. */
+const OPTIONS: Readonly<Record<string, string>> = { ignore: '--ignore', ratios: '--ratio-for' };
+
+/** How the library's message names an option. */
+const FALLBACK = "fallback: 'l2'";
+
+/** Names the option in errors on patterns that match no layer, and says where the names are. */
+async function byOptions<T>(source: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ArgumentError && error.message.includes(FALLBACK)) {
+      throw new UsageError(error.message.replace(FALLBACK, '--fallback l2'), { cause: error });
+    }
+    const [, name, rest] =
+      (error instanceof ArgumentError && /^decide: (\w+): (.*)$/.exec(error.message)) || [];
+    const option = OPTIONS[name ?? ''];
+    if (option === undefined) throw error;
+    throw new UsageError(`${option}: ${rest}; 'secateur groups ${source}' lists them`, { cause: error });
+  }
 }
 
 /** The amount that was asked for; null where only blocks go. Throws UsageError where there is none, or several. */
@@ -209,6 +233,8 @@ function outcomeOf(model: LoadedModel, shrunk: Shrunk | null, blocks: WithoutBlo
     whyNot: shrunk?.whyNot ?? [],
     verification: shrunk?.verification ?? null,
     reached: shrunk?.reached ?? null,
+    recalibration: shrunk?.recalibration ?? null,
+    repair: shrunk?.repair ?? null,
     notes: [
       ...(blocks?.removed ?? []).map(
         ({ block, change }) =>

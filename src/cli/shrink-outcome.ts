@@ -8,6 +8,8 @@ import {
   type Plan,
   planText,
   type Reached,
+  type Recalibration,
+  type Repair,
   type Verification,
 } from '../structural/index.ts';
 import { modelSection, shrinkSections, stateOf } from '../train/index.ts';
@@ -16,6 +18,7 @@ import type { LoadedModel } from './load.ts';
 import { checkOutput, printCsv, printJson, tableOf, uninterrupted } from './output.ts';
 import type { CutOptions } from './shrink-options.ts';
 import {
+  afterwardsLines,
   changeTable,
   cutTable,
   latencyText,
@@ -39,6 +42,8 @@ export interface Outcome {
   /** Null where nothing was proven. */
   readonly verification: Verification | null;
   readonly reached: Reached | null;
+  readonly recalibration: Recalibration | null;
+  readonly repair: Repair | null;
   readonly notes: readonly string[];
   /** Blocks that were removed whole. */
   readonly blocks: readonly {
@@ -108,6 +113,7 @@ export async function settle(
   const { output, dryRun = false, force = false, plan } = options;
   if (outcome.verification) assertVerified(outcome.verification);
   const [before, after] = await beforeAndAfter(model, outcome.graph, options);
+  const notes = allNotes(outcome);
   const isWritten = output !== undefined && !dryRun;
   const file = isWritten ? await writeChecked(model, outcome.graph, output, { ...options, force }) : null;
   if (plan !== undefined && outcome.plan) {
@@ -128,8 +134,10 @@ export async function settle(
       blocks: outcome.blocks,
       whyNot: outcome.whyNot,
       verification: outcome.verification,
+      recalibration: outcome.recalibration,
+      repair: outcome.repair,
       file,
-      notes: outcome.notes,
+      notes,
       ...(dryRun ? { plan: outcome.plan } : {}),
       planFile: plan ?? null,
       reports,
@@ -148,8 +156,9 @@ export async function settle(
     ...spaced(whyNotLines(outcome.whyNot)),
     ...reachedLines(outcome.reached),
     ...verifiedLines(outcome.verification, outcome.cuts),
+    ...afterwardsLines(outcome.recalibration, outcome.repair),
     ...(after.latency ? [latencyText(after.latency)] : []),
-    ...noteLines(outcome.notes),
+    ...noteLines(notes),
     ...written(plan, 'plan'),
     ...(isWritten ? [...written(output), 'checked     read back and run in onnxruntime'] : []),
     ...(dryRun ? ['nothing was written but what was asked for (--dry-run)'] : []),
@@ -157,6 +166,13 @@ export async function settle(
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
+
+/** Of the cut and of what was done on data then. */
+const allNotes = ({ notes, repair, recalibration }: Outcome): string[] => [
+  ...notes,
+  ...(repair?.notes ?? []),
+  ...(recalibration?.notes ?? []),
+];
 
 const spaced = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [...lines, '']);
 
@@ -197,6 +213,7 @@ async function reportOf(
       modelSection(state(before), state(after)),
       ...shrinkSections({
         ...outcome,
+        notes: allNotes(outcome),
         latency: before.latency && after.latency ? { before: before.latency, after: after.latency } : null,
       }),
     ],

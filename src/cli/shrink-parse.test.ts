@@ -28,7 +28,7 @@ describe('what is to stay', () => {
       expect(() => parseSizeTarget(text)).toThrow('expected a share between');
       expect(() => parseLatencyTarget(text)).toThrow('expected a share between');
     }
-    for (const text of ['0.4', '-3', '', 'M', '3X', 'half'])
+    for (const text of ['0.4', '0.5', '-3', '', 'M', '3X', 'half'])
       expect(() => parseCountTarget(text)).toThrow('a share such as 50%, or a number such as 3M or 2.26G');
   });
 

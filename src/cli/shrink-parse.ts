@@ -20,8 +20,8 @@ export function parseCountTarget(text: string): Target {
   const share = shareOf(text);
   if (share) return share;
   const match = /^(\d*\.?\d+(?:e\d+)?)\s*([kmgt]?)$/i.exec(text.trim());
-  const value = match ? Math.round(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!) : 0;
-  if (value >= 1) return { value };
+  const value = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : 0;
+  if (value >= 1) return { value: Math.round(value) };
   throw new InvalidArgumentError(
     'expected what is to stay: a share such as 50%, or a number such as 3M or 2.26G',
   );

@@ -1,6 +1,6 @@
 import type { Cell, ReportTable } from '../profile/index.ts';
 import type { Latency } from '../runtime/index.ts';
-import type { LayerCut, Reached, Verification } from '../structural/index.ts';
+import type { LayerCut, Reached, Recalibration, Repair, Verification } from '../structural/index.ts';
 import type { MeasuredModel } from './shrunk-model.ts';
 import { bytes, renderTable, withCommas, withUnit } from './table.ts';
 
@@ -89,7 +89,25 @@ export function verifiedLines(verification: Verification | null, cuts: readonly 
   return [
     'verified    the cut model computes what the original does with these channels silenced',
     `  ${verification.checked}`,
-    ...shortened(verification.notEqual.map((sentence) => `  ${sentence}`)),
+    ...notEqualLines(verification.notEqual),
+  ];
+}
+
+/** Sentences that are told one by one where there are no more. */
+const FEW = 2;
+
+/** Where equality does not hold by design: many places are counted by operator, which a sentence begins with. */
+function notEqualLines(sentences: readonly string[]): string[] {
+  if (sentences.length <= FEW) return sentences.map((sentence) => `  ${sentence}`);
+  const counts = new Map<string, number>();
+  for (const sentence of sentences) {
+    const operator = sentence.split(" '")[0]!;
+    counts.set(operator, (counts.get(operator) ?? 0) + 1);
+  }
+  const operators = [...counts].map(([operator, count]) => `${count} ${operator}`).join(', ');
+  return [
+    `  equality with the silenced model does not hold, by design, at ${operators}; --json lists all, the first is`,
+    `  ${sentences[0]}`,
   ];
 }
 
@@ -114,6 +132,33 @@ export function reachedLines(reached: Reached | null): string[] {
   const off = `${Math.abs(miss * 100).toFixed(1)} % ${miss < 0 ? 'less' : 'more'}`;
   const line = `${within ? 'reached' : 'missed '}     ${NAMES[of]} ${amountText(of, value)} where ${amountText(of, target)} was asked for (${off}), at a ratio of ${ratio.toFixed(3)}`;
   return why === null ? [line] : [line, `  ${why}`];
+}
+
+/** What was done on data after the cut. */
+export function afterwardsLines(recalibration: Recalibration | null, repair: Repair | null): string[] {
+  const lines: string[] = [];
+  if (repair) {
+    const { layers, samples } = repair;
+    const done = layers.filter(({ repaired }) => repaired);
+    const middle = (key: 'before' | 'after'): string => {
+      const sorted = done.map((layer) => layer[key]).sort((a, b) => a - b);
+      return `${((sorted[Math.floor(sorted.length / 2)] ?? 0) * 100).toFixed(1)} %`;
+    };
+    const how =
+      done.length === 0
+        ? ''
+        : `; their outputs were off by ${middle('before')}, now ${middle('after')} (median)`;
+    lines.push(
+      `repaired    ${done.length} of ${layers.length} layers on ${withCommas(samples)} samples${how}`,
+    );
+  }
+  if (recalibration && recalibration.layers.length > 0) {
+    const { layers, samples } = recalibration;
+    lines.push(
+      `statistics  of ${layers.length} batch ${layers.length === 1 ? 'norm' : 'norms'} measured anew on ${withCommas(samples)} samples`,
+    );
+  }
+  return lines;
 }
 
 /** Notes, a line each. */

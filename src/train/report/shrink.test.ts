@@ -41,6 +41,14 @@ const summary: ShrinkSummary = {
   whyNot: [{ layer: 'layer1', why: "reaches the output 'y'" }],
   verification,
   notes: ['A note.'],
+  repair: {
+    layers: [
+      { layer: "Conv '/a'", before: 0.4, after: 0.1, repaired: true },
+      { layer: "Conv '/b'", before: 0.2, after: 0.2, repaired: false },
+    ],
+    samples: 32,
+    notes: [],
+  },
   latency: { before: latency(4), after: latency(2) },
 };
 
@@ -52,9 +60,10 @@ describe('shrinkSections', () => {
       'Latency',
       'Not cut, or less than asked',
       'Proof',
+      'Repair',
       'Notes',
     ]);
-    const [channels, times, reasons, proof, notes] = sections;
+    const [channels, times, reasons, proof, repair, notes] = sections;
     expect(channels!.items).toMatchObject([
       {
         categories: ['stem (0)'],
@@ -76,6 +85,14 @@ describe('shrinkSections', () => {
       "The cut model was run beside the original with the same channels silenced, and computes the same to float rounding: 1 output and 2 layers agree.\n\nSoftmax '/s' mixes channels.",
     );
     expect(proof!.items).toMatchObject([{ rows: [['y', 2e-6, 3e-7, 1e-4]] }]);
+    expect(repair!.items).toMatchObject([
+      {
+        rows: [
+          ["Conv '/a'", 0.4, 0.1, 'new'],
+          ["Conv '/b'", 0.2, 0.2, 'as they were'],
+        ],
+      },
+    ]);
     expect(notes!.text).toBe('A note.');
   });
 

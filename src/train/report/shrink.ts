@@ -1,6 +1,6 @@
 import type { ReportItem, ReportSection } from '../../report/index.ts';
 import type { Latency } from '../../runtime/index.ts';
-import type { LayerCut, Verification } from '../../structural/index.ts';
+import type { LayerCut, Repair, Verification } from '../../structural/index.ts';
 
 /** What a report says of a model that was made smaller. */
 export interface ShrinkSummary {
@@ -12,6 +12,8 @@ export interface ShrinkSummary {
   readonly verification: Verification | null;
   /** What else is to be known, a sentence each. */
   readonly notes?: readonly string[];
+  /** Layers whose weights were fitted anew; null where none were. */
+  readonly repair?: Repair | null;
   /** Measured in one run, in turns; null where it was not. */
   readonly latency?: { readonly before: Latency; readonly after: Latency } | null;
 }
@@ -21,7 +23,7 @@ const MOST_DRAWN = 40;
 
 /** Sections on a model that was made smaller: channels before and after, latency, what was not cut and why, and the proof. Sections without content are left out. */
 export function shrinkSections(summary: ShrinkSummary): ReportSection[] {
-  const { cuts, whyNot, verification, notes = [], latency = null } = summary;
+  const { cuts, whyNot, verification, notes = [], repair = null, latency = null } = summary;
   const sections: ReportSection[] = [];
   if (cuts.length > 0) sections.push(channelSection(cuts));
   if (latency) sections.push(latencySection(latency.before, latency.after));
@@ -39,6 +41,7 @@ export function shrinkSections(summary: ShrinkSummary): ReportSection[] {
     });
   }
   if (verification) sections.push(proofSection(verification));
+  if (repair && repair.layers.length > 0) sections.push(repairSection(repair));
   if (notes.length > 0) sections.push({ title: 'Notes', text: notes.join('\n\n'), items: [] });
   return sections;
 }
@@ -148,3 +151,26 @@ function proofSection({ checked, equal, outputs, notEqual }: Verification): Repo
           ],
   };
 }
+
+const repairSection = ({ layers, samples }: Repair): ReportSection => ({
+  title: 'Repair',
+  text: `Weights that read cut channels were fitted by least squares to what the layers gave before, on ${samples} samples. Distances are of a layer's output from that of the original, relative to it, on samples that were not fitted.`,
+  items: [
+    {
+      kind: 'table',
+      title: 'Repaired layers',
+      columns: [
+        { label: 'layer' },
+        { label: 'distance before', format: 'percent' },
+        { label: 'after', format: 'percent' },
+        { label: 'weights' },
+      ],
+      rows: layers.map(({ layer, before, after, repaired }) => [
+        layer,
+        before,
+        after,
+        repaired ? 'new' : 'as they were',
+      ]),
+    },
+  ],
+});
