@@ -39,11 +39,9 @@ export function reshapeBlocks(from: readonly number[], to: readonly number[]): r
   return blocks;
 }
 
-const blockOf = (blocks: readonly Block[], axis: number): Block => {
-  const block = blocks.find(({ from }) => from.includes(axis));
-  if (!block) throw new RangeError(`axis ${axis} is of size 1 and carries labels`);
-  return block;
-};
+/** The block of an axis that carries labels, which is not of size 1. */
+const blockOf = (blocks: readonly Block[], axis: number): Block =>
+  blocks.find(({ from }) => from.includes(axis))!;
 
 /** The labels of a bundle over these axes, its own among them in its order, row-major: repeated along the others. */
 function spread(bundle: Bundle, axes: readonly number[], shape: readonly number[]): Int32Array {
