@@ -23,6 +23,7 @@ import { type Findings, NodeChannels } from './channels-context.ts';
 import type { Coupling, Rectangle } from './coupling.ts';
 import { Labels } from './labels.ts';
 import { parameterNames } from './parameter-names.ts';
+import { unshareVectors } from './unshare.ts';
 
 /** How a graph is analysed. */
 export interface AnalyzeOptions {
@@ -42,6 +43,7 @@ const MOST_LABELS = 1 << 23;
 export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): Coupling {
   const { graph } = cloneGraph(original);
   liftConstants(graph);
+  const copies = unshareVectors(graph);
   const shapes = shapesOf(graph, options.shapes ?? {});
   const inference = inferShapes(graph, { shapes });
   const labels = new Labels();
@@ -103,6 +105,7 @@ export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): 
     sources,
     consumers: found.consumers,
     partedAxes: found.partedAxes,
+    copies,
     rectangles,
     inexact: found.inexact,
     notFollowed,

@@ -67,6 +67,8 @@ export interface Coupling {
   readonly sources: readonly Source[];
   readonly consumers: readonly Consumer[];
   readonly partedAxes: readonly PartedAxis[];
+  /** Vectors that several nodes read stand once for each: the copies, and what each was copied from. */
+  readonly copies: ReadonlyMap<Value, Value>;
   readonly rectangles: readonly Rectangle[];
   /** Nodes that mix channels. */
   readonly inexact: readonly Inexact[];

@@ -1,4 +1,4 @@
-import { dtypeInfo } from '../core/dtype.ts';
+import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { StructuralError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
@@ -45,6 +45,7 @@ export function cutChannels(groups: ChannelGroups, removed: Uint8Array): Cut {
   const shapes = new KeptShapes(coupling, kept);
   const { graph, values, nodes } = cloneGraph(coupling.graph);
   gatherConstants(coupling, kept, values);
+  shareAgain(coupling, kept, values);
   const run = new CutRun(coupling, kept, shapes, values);
   for (const [before, node] of nodes) if (before.graph === coupling.graph) run.visit(before, node);
   retype(coupling, shapes, values);
@@ -71,6 +72,23 @@ function gatherConstants(coupling: Coupling, kept: Uint8Array, values: ReadonlyM
   }
 }
 
+/** Vectors that were one before the analysis, and of which the same stays, are one again. */
+function shareAgain(coupling: Coupling, kept: Uint8Array, values: ReadonlyMap<Value, Value>): void {
+  const keys = new Map<string, Value>();
+  const key = (value: Value, original: Value): string => {
+    const labels = coupling.channels(value)[0]?.labels ?? new Int32Array();
+    return `${original.name} ${indicesKept(labels, kept).join(' ')}`;
+  };
+  for (const original of new Set(coupling.copies.values()))
+    keys.set(key(original, original), values.get(original)!);
+  for (const [copy, original] of coupling.copies) {
+    const own = key(copy, original);
+    const alike = keys.get(own);
+    if (alike) values.get(copy)!.replaceAllUsesWith(alike);
+    else keys.set(own, values.get(copy)!);
+  }
+}
+
 function indicesKept(labels: Int32Array, kept: Uint8Array): number[] {
   const stay: number[] = [];
   labels.forEach((label, index) => {
@@ -78,6 +96,13 @@ function indicesKept(labels: Int32Array, kept: Uint8Array): number[] {
   });
   return stay;
 }
+
+/** First opset that has Where. */
+const WHERE_OPSET = 9;
+
+/** A vector of int32 where that is asked for, else of int64. */
+const wholeNumbers = (values: readonly number[], dtype: DType | undefined): Tensor =>
+  dtype === 'int32' ? new Tensor('int32', [values.length], Int32Array.from(values)) : Tensor.int64(values);
 
 /** Walks the nodes of the copy in order, writing sizes anew and checking them. */
 class CutRun {
@@ -158,6 +183,33 @@ class CutRun {
     );
   }
 
+  /** Puts some numbers in place of computed ones and leaves the others computed: they may hold the batch. */
+  #choose(node: Node, index: number, computed: Value, values: readonly (number | null)[]): void {
+    const { graph } = node;
+    const constant = (tensor: Tensor, what: string): Value => {
+      const value = graph.addInitializer(graph.freshName(`${computed.name}_${what}`), tensor);
+      this.#inference.set(value, inferredOf(tensor));
+      return value;
+    };
+    const flags = new Tensor(
+      'bool',
+      [values.length],
+      Uint8Array.from(values, (value) => Number(value !== null)),
+    );
+    const numbers = wholeNumbers(
+      values.map((value) => value ?? 0),
+      this.#inference.get(computed)?.dtype,
+    );
+    const chosen = graph.addNode({
+      opType: 'Where',
+      name: graph.freshName(`${node.name || node.output().name}_sizes`),
+      inputs: [constant(flags, 'cut'), constant(numbers, 'sizes'), computed],
+      before: node,
+    });
+    inferNode(chosen, this.#inference);
+    node.setInput(index, chosen.output());
+  }
+
   #context(before: Node, node: Node): CutContext {
     const sizes = (shape: readonly number[] | null, what: string): readonly number[] => {
       if (shape) return shape;
@@ -195,6 +247,12 @@ class CutRun {
       setNumbers: (index, values) => {
         const now = numbersOf(this.#inference, node.inputs[index]);
         if (now && values.every((value, at) => value === null || value === now[at])) return;
+        const input = node.inputs[index];
+        const open = values.some((value) => value === null);
+        if (input && !input.isInitializer && open && node.graph.opset() >= WHERE_OPSET) {
+          this.#choose(node, index, input, values);
+          return;
+        }
         const whole = values.map((value, at) => {
           const number = value ?? now?.[at];
           if (typeof number === 'number') return number;
@@ -202,11 +260,7 @@ class CutRun {
             `${before.label}: element ${at} of its input ${index} is computed and not known, and others must change; fold it into a constant first`,
           );
         });
-        const dtype = node.inputs[index] ? this.#inference.get(node.inputs[index])?.dtype : 'int64';
-        const tensor =
-          dtype === 'int32'
-            ? new Tensor('int32', [whole.length], Int32Array.from(whole))
-            : Tensor.int64(whole);
+        const tensor = wholeNumbers(whole, input ? this.#inference.get(input)?.dtype : 'int64');
         put(index, tensor);
       },
       setConstant: put,

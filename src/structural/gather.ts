@@ -20,45 +20,67 @@ export function gatherAxes(tensor: Tensor, picks: readonly Picked[]): Tensor {
   const last = Math.max(...along.keys());
   const shape = tensor.shape.map((dim, axis) => along.get(axis)?.length ?? dim);
   const inner = sizeOf(tensor.shape.slice(last + 1));
-  // Where each block of `inner` elements begins, counted in blocks, axis by axis.
-  let blocks = Int32Array.of(0);
-  for (let axis = 0; axis <= last; axis++) {
+  // Where what is picked along the last such axis begins, counted in its own elements, axis by axis.
+  let rows = Int32Array.of(0);
+  for (let axis = 0; axis < last; axis++) {
     const size = tensor.shape[axis]!;
     const indices = along.get(axis);
     const count = indices?.length ?? size;
-    const next = new Int32Array(blocks.length * count);
+    const next = new Int32Array(rows.length * count);
     let at = 0;
-    for (const block of blocks) {
-      for (let index = 0; index < count; index++) next[at++] = block * size + (indices?.[index] ?? index);
+    for (const row of rows) {
+      for (let index = 0; index < count; index++) next[at++] = row * size + (indices?.[index] ?? index);
     }
-    blocks = next;
+    rows = next;
   }
-  const to = new Uint8Array(blocks.length * inner * width);
-  copyBlocks(tensor.bytes, to, blocks, inner * width);
+  const picked = along.get(last)!;
+  const to = new Uint8Array(rows.length * picked.length * inner * width);
+  copyRows(tensor.bytes, to, { rows, size: tensor.shape[last]!, picked, bytes: inner * width });
   return new Tensor(tensor.dtype, shape, { bytes: to });
+}
+
+/** What is copied: of each row of `size` blocks, those that are picked. */
+interface Copying {
+  readonly rows: Int32Array;
+  readonly size: number;
+  readonly picked: readonly number[];
+  /** Of a block. */
+  readonly bytes: number;
 }
 
 /** Shortest run, in words, that is handed to the engine's own copy: shorter ones cost more than they save. */
 const LONG_RUN = 48;
 
-/** Copies blocks of `bytes` bytes one behind another; neighbouring ones together, by words of four bytes where both sides allow it. */
-function copyBlocks(from: Uint8Array, to: Uint8Array, blocks: Int32Array, bytes: number): void {
+/** Copies by words of four bytes where both sides allow it, neighbouring blocks together. */
+function copyRows(from: Uint8Array, to: Uint8Array, { rows, size, picked, bytes }: Copying): void {
   const byWords = bytes % 4 === 0 && from.byteOffset % 4 === 0 && from.byteLength % 4 === 0;
   const source = byWords ? new Uint32Array(from.buffer, from.byteOffset, from.byteLength / 4) : from;
   const target = byWords ? new Uint32Array(to.buffer) : to;
   const length = byWords ? bytes / 4 : bytes;
+  const runs = runsOf(picked);
+  const starts = Int32Array.from(runs, ([first]) => first * length);
+  const lengths = Int32Array.from(runs, ([, count]) => count * length);
   let at = 0;
-  for (let block = 0; block < blocks.length; ) {
-    const first = blocks[block]!;
-    let count = 1;
-    while (block + count < blocks.length && blocks[block + count] === first + count) count++;
-    const start = first * length;
-    const run = count * length;
-    if (run >= LONG_RUN) target.set(source.subarray(start, start + run), at);
-    else for (let word = 0; word < run; word++) target[at + word] = source[start + word]!;
-    at += run;
-    block += count;
+  for (const row of rows) {
+    const base = row * size * length;
+    for (let index = 0; index < starts.length; index++) {
+      const [start, run] = [base + starts[index]!, lengths[index]!];
+      if (run >= LONG_RUN) target.set(source.subarray(start, start + run), at);
+      else for (let word = 0; word < run; word++) target[at + word] = source[start + word]!;
+      at += run;
+    }
   }
+}
+
+/** Neighbouring indices as `[first, count]`. */
+function runsOf(indices: readonly number[]): [first: number, count: number][] {
+  const runs: [number, number][] = [];
+  for (const index of indices) {
+    const before = runs.at(-1);
+    if (before && before[0] + before[1] === index) before[1]++;
+    else runs.push([index, 1]);
+  }
+  return runs;
 }
 
 /** As `gatherAxis`, with other indices for each of equally long parts of axis `along`; all lists are of one length. */

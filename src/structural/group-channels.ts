@@ -38,7 +38,8 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     }
   });
   const unitCount = firstSource.length;
-  const unitOfLabel = Int32Array.from(roots, (_, label) => unitOf.get(sets.find(label)) ?? -1);
+  const unitOfLabel = new Int32Array(roots.length);
+  for (let label = 0; label < roots.length; label++) unitOfLabel[label] = unitOf.get(sets.find(label)) ?? -1;
   const unitAt = (label: number): number => unitOfLabel[label]!;
   const whyNot: (string | null)[] = new Array<string | null>(unitCount).fill(null);
   for (const [root, why] of frozen) {
@@ -53,10 +54,14 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     groupIds.set(root, groupIds.size);
     return groupIds.size - 1;
   });
-  const unitsOf = (labels: Int32Array): Int32Array => Int32Array.from(labels, unitAt);
+  const unitsOf = (labels: Int32Array): Int32Array => {
+    const units = new Int32Array(labels.length);
+    for (let at = 0; at < units.length; at++) units[at] = unitOfLabel[labels[at]!]!;
+    return units;
+  };
 
   const vectors = distinctVectors(coupling, filled);
-  const needed = neededUnits(vectors, unitAt, frozen, sets);
+  const needed = neededUnits(vectors, unitsOf, whyNot);
   for (const units of needed) {
     if (units.length === 1) whyNot[units[0]!] ??= 'something that reads it would be left with no channel';
   }
@@ -122,14 +127,15 @@ function tieRectangles(
     for (let at = 0; at < elements.length; at++) sets.union(elements[at]!, rows[Math.floor(at / length)]!);
   };
   /** Rows that are tied to channels of a layer become such channels, and so may rows of rectangles around. */
+  const isChannel = new Uint8Array(coupling.labelCount);
   const settle = (): void => {
     for (let changed = true; changed; ) {
       changed = false;
-      const channels = new Set<number>();
-      for (const { labels } of sources) for (const label of labels) channels.add(sets.find(label));
+      isChannel.fill(0);
+      for (const { labels } of sources) for (const label of labels) isChannel[sets.find(label)] = 1;
       for (const rectangle of rectangles) {
         if (whole.has(rectangle)) continue;
-        const areChannels = rectangle.rows.some((row) => channels.has(sets.find(row)));
+        const areChannels = rectangle.rows.some((row) => isChannel[sets.find(row)] === 1);
         if (!areChannels && !goRowByRow(rectangle, sets)) continue;
         takeWhole(rectangle);
         changed = true;
@@ -182,31 +188,30 @@ function distinctVectors(coupling: Coupling, others: readonly Int32Array[]): rea
   return [...vectors];
 }
 
-/** The sets of units of which one must stay, without those that hold another set or something that cannot go. */
+/** The sets of units of which one must stay, each once, without those that hold something that cannot go. */
 function neededUnits(
   vectors: readonly Int32Array[],
-  unitAt: (label: number) => number,
-  frozen: ReadonlyMap<number, string>,
-  sets: Sets,
+  unitsOf: (labels: Int32Array) => Int32Array,
+  whyNot: readonly (string | null)[],
 ): readonly Int32Array[] {
-  const distinct = new Map<string, Int32Array>();
+  const byHash = new Map<number, Int32Array[]>();
+  const distinct: Int32Array[] = [];
   for (const labels of vectors) {
-    const units = new Set<number>();
-    let stays = false;
-    for (const label of labels) {
-      const unit = unitAt(label);
-      if (unit < 0 || frozen.has(sets.find(label))) {
-        stays = true;
-        break;
-      }
-      units.add(unit);
-    }
-    if (stays) continue;
-    const sorted = Int32Array.from(units).sort();
-    distinct.set(sorted.join(','), sorted);
+    const units = unitsOf(labels);
+    if (!units.every((unit) => unit >= 0 && whyNot[unit] === null)) continue;
+    let hash = units.length;
+    for (const unit of units) hash = (Math.imul(hash, 31) + unit) | 0;
+    const alike = byHash.get(hash);
+    if (alike?.some((known) => isEqual(known, units))) continue;
+    if (alike) alike.push(units);
+    else byHash.set(hash, [units]);
+    distinct.push(Int32Array.from(new Set(units)));
   }
-  return [...distinct.values()];
+  return distinct;
 }
+
+const isEqual = (a: Int32Array, b: Int32Array): boolean =>
+  a.length === b.length && a.every((unit, at) => unit === b[at]);
 
 function buildGroups(
   coupling: Coupling,

@@ -34,10 +34,11 @@ export function findLanes(problem: LaneProblem): {
   readonly stuck: ReadonlyMap<number, string>;
 } {
   const { matrixOf, binding } = bindings(problem);
-  const cells = new Map<string, Cell>();
+  const cells = new Map<number | string, Cell>();
   for (let unit = 0; unit < problem.unitCount; unit++) {
     const rows = binding[unit] ?? [];
-    const key = `${problem.groupOf[unit]}|${rows.join(';')}`;
+    const group = problem.groupOf[unit]!;
+    const key = rows.length === 0 ? group : `${group}|${rows.join(';')}`;
     let cell = cells.get(key);
     if (!cell) {
       cell = { free: [], size: 0, rows };
@@ -101,9 +102,24 @@ function bindings({ unitCount, matrices }: LaneProblem): {
   readonly binding: readonly (readonly [row: number, times: number])[][];
 } {
   const matrixOf: number[] = [];
-  const binding: [number, number][][] = Array.from({ length: unitCount }, () => []);
+  const binding: [number, number][][] = [];
+  const bind = (unit: number, row: number, times: number): void => {
+    const known = binding[unit];
+    if (known) known.push([row, times]);
+    else binding[unit] = [[row, times]];
+  };
+  const seen = new Int32Array(unitCount);
   matrices.forEach(({ rows, units }, matrix) => {
     const length = units.length / rows;
+    const first = matrixOf.length;
+    // Most matrices hold each unit once.
+    if (rows > 1 && isEachOnce(units, seen, matrix + 1)) {
+      for (let row = 0; row < rows; row++) matrixOf.push(matrix);
+      units.forEach((unit, at) => {
+        if (unit >= 0) bind(unit, first + Math.floor(at / length), 1);
+      });
+      return;
+    }
     const times = Array.from({ length: rows }, (_, row) => {
       const counts = new Map<number, number>();
       for (let at = row * length; at < (row + 1) * length; at++) {
@@ -112,18 +128,27 @@ function bindings({ unitCount, matrices }: LaneProblem): {
       }
       return counts;
     });
-    const [first] = times;
     const alike = times.every(
       (counts) =>
-        counts.size === first?.size && [...counts].every(([unit, count]) => first.get(unit) === count),
+        counts.size === times[0]?.size && [...counts].every(([unit, count]) => times[0]?.get(unit) === count),
     );
     if (alike) return;
-    times.forEach((counts) => {
-      for (const [unit, count] of counts) binding[unit]!.push([matrixOf.length, count]);
+    times.forEach((counts, row) => {
+      for (const [unit, count] of counts) bind(unit, first + row, count);
       matrixOf.push(matrix);
     });
   });
   return { matrixOf, binding };
+}
+
+/** True where no unit stands in a matrix twice; `stamp` is one that `seen` has not. */
+function isEachOnce(units: Int32Array, seen: Int32Array, stamp: number): boolean {
+  for (const unit of units) {
+    if (unit < 0) continue;
+    if (seen[unit] === stamp) return false;
+    seen[unit] = stamp;
+  }
+  return true;
 }
 
 /** How many units of each cell go at a step; null where no step keeps rows equal. */

@@ -1,10 +1,10 @@
 import { ArgumentError } from '../core/errors.ts';
 import { serializeOnnx } from '../io/index.ts';
 import type { Graph } from '../ir/index.ts';
-import { type AnyModule, GraphModule, Module, type TraceInputs, toGraph } from '../nn/index.ts';
+import type { AnyModule, TraceInputs } from '../nn/index.ts';
 import { measureLatency } from '../runtime/index.ts';
 import { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
-import { removedBy } from './apply-plan.ts';
+import { removedBy, renewPlan } from './apply-plan.ts';
 import { type Budget, type BudgetAmount, fitBudget, type Reached } from './budget.ts';
 import type { CalibrationData } from './calibration.ts';
 import { costOf, type ModelCost } from './cost.ts';
@@ -17,6 +17,7 @@ import { type ImportanceOptions, importance } from './importance/index.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { type Recalibration, recalibrate } from './recalibrate.ts';
 import { type Repair, repairConsumers } from './repair.ts';
+import { graphOfSubject } from './subject.ts';
 import { type Verification, verify } from './verify.ts';
 
 /** What is made smaller: a graph, or a module (one that is written in TypeScript is traced, and needs `inputs`). */
@@ -33,7 +34,7 @@ export interface CutOptions extends AnalyzeOptions, GroupOptions {
   readonly data?: CalibrationData;
   /** Most batches that are taken of `data`. */
   readonly maxBatches?: number;
-  /** Computes the statistics of batch norm anew on `data`. Default true where there is data. */
+  /** Computes the statistics of batch norm anew on `data`. Default true where there is data and nothing is repaired: after a repair it does harm. */
   readonly recalibrate?: boolean;
   /** Repairs the weights that read cut channels by least squares on `data`. Default false. */
   readonly repair?: boolean;
@@ -135,24 +136,15 @@ export async function applyPlan(
   options: CutOptions = {},
 ): Promise<Shrunk> {
   const groups = grouped(subject, { ...options, heads: options.heads ?? plan.heads });
-  return finish(groups, removedBy(plan, groups), plan, null, options);
+  return finish(groups, removedBy(plan, groups), renewPlan(plan, groups), null, options);
 }
 
 function grouped(subject: ShrinkSubject, options: CutOptions): ChannelGroups {
   options.signal?.throwIfAborted();
   options.onProgress?.('analysing', 0);
-  const graph = graphOf(subject, options.inputs);
+  const graph = graphOfSubject('shrink', subject, options.inputs);
   const coupling = analyzeChannels(graph, options.shapes ? { shapes: options.shapes } : {});
   return groupChannels(coupling, options.heads ? { heads: options.heads } : {});
-}
-
-function graphOf(subject: ShrinkSubject, inputs: TraceInputs | undefined): Graph {
-  if (!(subject instanceof Module)) return subject;
-  if (subject instanceof GraphModule) return subject.graph;
-  if (inputs) return toGraph(subject, inputs);
-  throw new ArgumentError(
-    `shrink: ${subject.typeName} must be traced; give its inputs: { inputs: [{ dtype: 'float32', shape: [1, …] }] }`,
-  );
 }
 
 async function finish(
@@ -186,7 +178,7 @@ async function finish(
     repair = await repairConsumers(groups, removed, graph, data, running);
   }
   let recalibration: Recalibration | null = null;
-  if (data && (options.recalibrate ?? true)) {
+  if (data && (options.recalibrate ?? !options.repair)) {
     onProgress?.('recalibrating', 0);
     recalibration = await recalibrate(graph, data, running);
   } else if (options.recalibrate) {
