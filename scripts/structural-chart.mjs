@@ -1,0 +1,81 @@
+// @ts-check
+/** Draws the chart of structural-experiments.mjs: accuracy of each importance at each share of the MACs. */
+
+import * as vega from 'vega';
+import * as vegaLite from 'vega-lite';
+
+const COLORS = ['#0f766e', '#c2410c', '#6d28d9', '#a16207'];
+const INK = '#6b7280';
+
+/**
+ * A drawing as SVG, for light and dark pages.
+ * @param {string} title
+ * @param {{ points: { method: string, share: number, mean: number, deviation: number }[], dense: number }} results Shares in 0 to 1.
+ */
+export async function importanceChart(title, { points, dense }) {
+  const shares = [...new Set(points.map(({ share }) => share))].sort((a, b) => b - a);
+  const label = (/** @type {number} */ share) => `${100 * share} % of the MACs`;
+  const values = points.map(({ method, share, mean, deviation }) => ({
+    method,
+    share: label(share),
+    accuracy: 100 * mean,
+    low: 100 * (mean - deviation),
+    high: 100 * (mean + deviation),
+  }));
+  const best = points.filter(({ share }) => share === shares[0]).sort((a, b) => b.mean - a.mean);
+  const y = { field: 'method', type: 'nominal', title: null, sort: best.map(({ method }) => method) };
+  const color = {
+    field: 'share',
+    type: 'nominal',
+    title: null,
+    scale: { domain: shares.map(label), range: COLORS.slice(0, shares.length) },
+  };
+  const x = { type: 'quantitative', scale: { zero: false }, title: 'accuracy on the test images, per cent' };
+  const spec = {
+    title: { text: title, anchor: 'start', fontSize: 12, color: INK },
+    width: 520,
+    height: { step: 20 },
+    background: null,
+    layer: [
+      {
+        data: { values: [{ accuracy: 100 * dense }] },
+        mark: { type: 'rule', color: INK, strokeDash: [4, 3] },
+        encoding: { x: { ...x, field: 'accuracy' } },
+      },
+      {
+        data: { values },
+        mark: { type: 'rule', strokeWidth: 1.5, opacity: 0.5 },
+        encoding: { y, color, x: { ...x, field: 'low' }, x2: { field: 'high' } },
+      },
+      {
+        data: { values },
+        mark: { type: 'point', filled: true, size: 45, opacity: 1 },
+        encoding: {
+          y,
+          color,
+          shape: { ...color, scale: { domain: shares.map(label) } },
+          x: { ...x, field: 'accuracy' },
+        },
+      },
+    ],
+    config: {
+      aria: false,
+      view: { stroke: null },
+      axis: {
+        labelColor: INK,
+        titleColor: INK,
+        domainColor: INK,
+        tickColor: INK,
+        gridColor: '#9ca3af44',
+        titleFontWeight: 'normal',
+      },
+      legend: { labelColor: INK, orient: 'top', direction: 'horizontal' },
+    },
+  };
+  const { spec: compiled } = vegaLite.compile(/** @type {any} */ (spec));
+  const view = new vega.View(vega.parse(compiled), { renderer: 'none' });
+  const svg = await view.toSVG();
+  view.finalize();
+  // Coordinates to a hundredth of a pixel: the rest is not seen.
+  return `${svg.replace(/-?\d+\.\d{3,}/g, (digits) => String(Math.round(Number(digits) * 100) / 100))}\n`;
+}
