@@ -25,6 +25,7 @@ export {
   SecateurError,
   ShapeError,
   StateDictError,
+  StructuralError,
   UnsupportedError,
 } from './core/errors.ts';
 export { defaultGenerator, Generator, manualSeed } from './core/random.ts';
@@ -40,4 +41,5 @@ export * as profile from './profile/index.ts';
 export * as prune from './prune/index.ts';
 export * as report from './report/index.ts';
 export * as runtime from './runtime/index.ts';
+export * as structural from './structural/index.ts';
 export * as train from './train/index.ts';
