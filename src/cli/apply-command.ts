@@ -19,7 +19,7 @@ import { loadModel, requireShapes } from './load.ts';
 import { checkOutput, printCsv, printJson, tableOf, uninterrupted } from './output.ts';
 import { withStages } from './progress.ts';
 import type { ApplyCommandOptions } from './shrink-options.ts';
-import { checkCut, checkPlanOutput, cuttingOf, settle } from './shrink-outcome.ts';
+import { checkCut, checkPlanOutput, cuttingOf, recalibrates, settle } from './shrink-outcome.ts';
 import { noteLines } from './shrink-text.ts';
 import { bytes, withCommas } from './table.ts';
 import { UsageError } from './usage-error.ts';
@@ -63,7 +63,7 @@ export async function applyCommand(
     model: source,
     plan: planPath,
     calibration: calibration?.text ?? null,
-    recalibrate: options.recalibrate ?? calibration !== null,
+    recalibrate: recalibrates(options, calibration),
     repair: options.repair ?? false,
   });
 }

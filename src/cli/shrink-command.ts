@@ -19,7 +19,14 @@ import { type OpenedCalibration, openCalibration } from './calibration-data.ts';
 import { type LoadedModel, loadModel, requireShapes } from './load.ts';
 import { withProgress, withStages } from './progress.ts';
 import type { ShrinkCommandOptions } from './shrink-options.ts';
-import { checkCut, checkPlanOutput, cuttingOf, type Outcome, settle } from './shrink-outcome.ts';
+import {
+  checkCut,
+  checkPlanOutput,
+  cuttingOf,
+  type Outcome,
+  recalibrates,
+  settle,
+} from './shrink-outcome.ts';
 import { feedsOf } from './shrunk-model.ts';
 import { nearest } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
@@ -256,7 +263,7 @@ function outcomeOf(model: LoadedModel, shrunk: Shrunk | null, blocks: WithoutBlo
 function settingsOf(source: string, options: ShrinkCommandOptions, calibration: OpenedCalibration | null) {
   const { ratio, macs, params, size, latency, removeBlocks: blocks } = options;
   const { importance, aggregate, normalize, members, fallback, ratioFor, ignore } = options;
-  const { keepAtLeast, maxRatio, roundTo, rounding, heads, recalibrate, repair, seed = 0 } = options;
+  const { keepAtLeast, maxRatio, roundTo, rounding, heads, repair, seed = 0 } = options;
   return {
     model: source,
     ratio: ratio ?? null,
@@ -279,7 +286,7 @@ function settingsOf(source: string, options: ShrinkCommandOptions, calibration: 
     rounding: rounding ?? null,
     heads,
     calibration: calibration?.text ?? null,
-    recalibrate: recalibrate ?? calibration !== null,
+    recalibrate: recalibrates(options, calibration),
     repair: repair ?? false,
     seed,
   };

@@ -106,8 +106,8 @@ export const withCalibration = (command: Command): Command =>
 /** What is done after a cut, and how the result is checked and shown. */
 export const withCut = (command: Command): Command =>
   withCalibration(command)
-    .option('--recalibrate', 'measure running statistics of batch norm anew (default where --data is given)')
-    .option('--no-recalibrate', 'leave running statistics as they were')
+    .option('--recalibrate', 'measure statistics of batch norm anew on --data (default, but with --repair)')
+    .option('--no-recalibrate', 'leave statistics of batch norm as they were')
     .option('--repair', 'fit the weights that read cut channels anew by least squares (needs --data)')
     .option('--no-verify', 'skip the proof that the cut model computes what it must')
     .option('--measure', 'also measure latency before and after, in turns')

@@ -86,17 +86,23 @@ export function cuttingOf(
   { profileShapes }: LoadedModel,
   calibration: OpenedCalibration | null,
 ): Cutting {
-  const { recalibrate, repair, verify, seed, threads } = options;
+  const { repair, verify, seed, threads } = options;
   return {
     ...(profileShapes ? { shapes: profileShapes } : {}),
     ...(calibration ? { data: calibration.data } : {}),
-    ...(recalibrate === undefined ? {} : { recalibrate }),
+    recalibrate: recalibrates(options, calibration),
     ...(repair === undefined ? {} : { repair }),
     verify,
     ...(seed === undefined ? {} : { seed }),
     ...(threads === undefined ? {} : { threads }),
   };
 }
+
+/** Are statistics measured anew? Where nothing is said: on data, unless that repairs weights, which keeps what they fit. */
+export const recalibrates = (
+  { recalibrate, repair }: Pick<CutOptions, 'recalibrate' | 'repair'>,
+  calibration: OpenedCalibration | null,
+): boolean => recalibrate ?? (calibration !== null && !repair);
 
 /** Options that say what is done with an outcome. */
 type SettleOptions = CutOptions & { readonly latency?: unknown };

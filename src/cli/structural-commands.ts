@@ -33,9 +33,10 @@ model stay, and what is not cut has its reason in the result.
 The cut model is run beside the original with the same channels silenced before
 anything is written; exit code 1 says that they differ.
 
-Rankings that look at weights: l1, l2, lamp, batch-norm, fpgm, random. Those that
-run inputs: activation-mean, apoz, wanda; with labels: taylor, taylor-multi,
-hessian. These need --data.
+--importance takes
+  l1, l2, lamp, batch-norm, fpgm, random   from the weights alone
+  activation-mean, apoz, wanda             on inputs (--data)
+  taylor, taylor-multi, hessian            on samples with labels (--data)
 
 Examples:
   $ secateur shrink model.onnx -o small.onnx --ratio 0.5 --round-to 8
@@ -118,8 +119,8 @@ export function addGroups(program: Command): void {
     .addHelpText(
       'after',
       `
-Channels of layers that are added up, or tied in another way, are one group. What
-cannot be cut says why.
+Channels of layers that are added up, or tied in another way, are one group.
+What cannot be cut says why.
 
 Examples:
   $ secateur groups resnet20
