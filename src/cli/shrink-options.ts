@@ -89,7 +89,7 @@ export const withHeads = (command: Command): Command =>
   );
 
 /** Data to run on, which none has to give. */
-export const withCalibration = (command: Command): Command =>
+const withCalibration = (command: Command): Command =>
   command
     .option(
       '--data <path>',

@@ -99,7 +99,7 @@ export async function writeChecked(
 }
 
 /** Outputs of a graph or file by name. */
-export async function outputsOf(
+async function outputsOf(
   model: Graph | string,
   feeds: Readonly<Record<string, Tensor>>,
   options: RunOptions,
@@ -113,7 +113,7 @@ export async function outputsOf(
 }
 
 /** Largest difference of outputs of the same names, relative where numbers are large; infinite where shapes differ. */
-export function furthest(a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Tensor>): number {
+function furthest(a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Tensor>): number {
   let largest = a.size === b.size ? 0 : Number.POSITIVE_INFINITY;
   for (const [name, one] of a) {
     const other = b.get(name);
