@@ -35,13 +35,12 @@ export const CONTRIB: Samples = {
     epsilon,
   ),
   'com.microsoft:Attention': at([1], ['float32[n=2, t=3, 8]', weight(8, 24), weight(24)], { num_heads: 2 }),
-  'com.microsoft:MultiHeadAttention': at(
-    [1],
-    ['float32[n=2, t=3, 8]', 'float32[n=2, s=5, 8]', 'float32[n=2, s=5, 8]'],
-    {
+  'com.microsoft:MultiHeadAttention': [
+    ...at([1], ['float32[n=2, t=3, 8]', 'float32[n=2, s=5, 8]', 'float32[n=2, s=5, 8]'], { num_heads: 2 }),
+    ...at([1], ['float32[n=2, t=3, 8]', 'float32[n=2, s=5, 8]', 'float32[n=2, s=5, 8]', weight(24)], {
       num_heads: 2,
-    },
-  ),
+    }),
+  ],
   'com.microsoft:QLinearAdd': at([1], ['uint8[n=2, 3]', one, zero, 'uint8[3]', one, zero, one, zero]),
   'com.microsoft:QLinearMul': at([1], ['uint8[n=2, 3]', one, zero, 'uint8[3]', one, zero, one, zero]),
   'com.microsoft:QLinearSigmoid': at([1], ['uint8[n=2, 3]', one, zero, one, zero]),

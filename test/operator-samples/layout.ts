@@ -47,7 +47,11 @@ export const LAYOUT: Samples = {
     ...at([11], ['float32[n=2, 3]'], { axes: [-1] }),
     ...at([13, 21], ['float32[n=2, 3]', ints(-1, 1)]),
   ],
-  Expand: [...at([9, 13], ['float32[n=2, 1, 3]', ints(4, 1, 5, 1)]), ...at([13], [ints(7), ints(3)])],
+  Expand: [
+    ...at([9, 13], ['float32[n=2, 1, 3]', ints(4, 1, 5, 1)]),
+    ...at([13], ['float32[n=2, 1, 3]', ints(2, 5, 3)]),
+    ...at([13], [ints(7), ints(3)]),
+  ],
   Tile: [...at([9, 13], ['float32[n=2, 3]', ints(3, 2)]), ...at([13], [ints(1, 2), ints(3)])],
   Identity: at([9, 13, 14, 16, 21], ['float32[n=2, 3]']),
   SpaceToDepth: at([9, 13], ['float32[n=2, 3, 4, 6]'], { blocksize: 2 }),
