@@ -4,13 +4,11 @@ import { attr, Graph, tensorType } from '../ir/index.ts';
 import { fromGraph, type GraphModule, Module, run, trace, type Variable } from './index.ts';
 
 /** A file: y = x * scale, for a batch of that size. */
-function file(scale: number, batch: number | string, opset = 13): GraphModule {
+function file(scale: number, batch: number | string, opset = 13, name = 'node'): GraphModule {
   const graph = new Graph({ opset });
   const x = graph.addInput('x', tensorType('float32', [batch, 2]));
   const weight = graph.addInitializer('weight', Tensor.of(Float32Array.of(scale, scale)));
-  graph.addOutput(
-    graph.addNode({ opType: 'Mul', name: 'node', inputs: [x, weight], outputs: ['y'] }).output(),
-  );
+  graph.addOutput(graph.addNode({ opType: 'Mul', name, inputs: [x, weight], outputs: ['y'] }).output());
   return fromGraph(graph);
 }
 
@@ -38,6 +36,23 @@ describe('a graph that was read, called in another forward', () => {
     expect([...(await run(both, x)).float32]).toEqual([10, 20, 30, 40]);
     const names = trace(both, x, { opset: 18 }).nodes.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('has names of its own beside nodes of the forward that calls it', async () => {
+    class Beside extends Module {
+      first = file(2, 'batch', 13, '/Mul');
+      second = file(3, 'batch', 13, '/Mul_1');
+
+      override forward(x: Variable): Variable {
+        return this.second
+          .call(this.first.call(x.mul(x))[0]!)[0]!
+          .mul(x)
+          .mul(x);
+      }
+    }
+    const names = trace(new Beside(), x, { opset: 18 }).nodes.map(({ name }) => name);
+    expect(names).toEqual(['/Mul', '/Mul_1', '/Mul_1_1', '/Mul_2', '/Mul_3']);
+    expect([...(await run(new Beside(), x)).float32]).toEqual([1, 16, 81, 256].map((power) => 6 * power));
   });
 
   it('takes another batch size where the file has one built in', async () => {

@@ -72,18 +72,6 @@ function sourcesOf(module: AnyModule): ReadonlyMap<Tensor, Parameter | Tensor> {
   return sources;
 }
 
-/** Names of nodes that were written into a trace: the engine wants each once, and two files may have the same. */
-const taken = new WeakMap<Tracer, Set<string>>();
-
-function freshNodeName(tracer: Tracer, name: string): string {
-  const names = taken.get(tracer) ?? new Set();
-  taken.set(tracer, names);
-  let fresh = name;
-  for (let count = 1; fresh !== '' && names.has(fresh); count++) fresh = `${name}_${count}`;
-  names.add(fresh);
-  return fresh;
-}
-
 function inlineNode(
   node: Node,
   module: AnyModule,
@@ -99,7 +87,7 @@ function inlineNode(
   const made = builder.ops(node.opType, inputs, {
     attributes: Object.fromEntries(node.attributes),
     outputs: node.outputs.length,
-    name: freshNodeName(tracer, node.name),
+    name: tracer.freshNodeName(node.name),
     domain: node.domain,
   });
   const outputs: (Value | null)[] = [...made];

@@ -51,6 +51,7 @@ export class Tracer {
   readonly #initializers = new Map<Tensor, Variable>();
   /** Modules being called, outermost first, with their scope segments. */
   readonly #stack: { readonly path: string; readonly segment: string }[] = [];
+  /** Names of nodes, with the number that the next one of that name is tried with. */
   readonly #nodeNames = new Map<string, number>();
   /** Constants that are no one's parameter, by their elements. */
   readonly #constants = new Map<string, Variable>();
@@ -141,6 +142,17 @@ export class Tracer {
     return [...this.#updates].map(([buffer, { value }]) => ({ buffer, value }));
   }
 
+  /** The name, or where a node has it already, the name with a number: the engine wants each once. Nodes without a name stay so. */
+  freshNodeName(name: string): string {
+    if (name === '') return name;
+    let count = this.#nodeNames.get(name) ?? 0;
+    let fresh = count === 0 ? name : `${name}_${count}`;
+    while (count > 0 && this.#nodeNames.has(fresh)) fresh = `${name}_${++count}`;
+    this.#nodeNames.set(name, count + 1);
+    if (fresh !== name) this.#nodeNames.set(fresh, 1);
+    return fresh;
+  }
+
   /** A constant that is no one's parameter: a shape, a list of axes, a scalar. Equal ones are shared. */
   constant(tensor: Tensor): Variable {
     const key = `${tensor} ${tensor.bytes.join(' ')}`;
@@ -229,9 +241,6 @@ export class Tracer {
   }
 
   #nodeName(opType: string): string {
-    const base = `${this.#scope()}${opType}`;
-    const count = this.#nodeNames.get(base) ?? 0;
-    this.#nodeNames.set(base, count + 1);
-    return count === 0 ? base : `${base}_${count}`;
+    return this.freshNodeName(`${this.#scope()}${opType}`);
   }
 }
