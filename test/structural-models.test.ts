@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { manualSeed } from '../src/core/random.ts';
 import type { Graph } from '../src/ir/index.ts';
 import { createModel } from '../src/models/index.ts';
@@ -77,7 +77,17 @@ const CASES: readonly Case[] = [
   ...Object.entries(SPECIAL_NETWORKS).map(([name, graph]) => ({ name, graph, atHalf: 0.3 })),
 ];
 
+/** What is measured, for the table of the docs: `SECATEUR_TABLE=docs/structural-models.md npx vitest run test/structural-models.test.ts` writes it. */
+const rows: string[] = [];
+
+const large = (count: number): string => count.toLocaleString('en-US');
+
 describe('whole models, cut', () => {
+  afterAll(() => {
+    const path = process.env.SECATEUR_TABLE;
+    if (path) writeFileSync(path, tableOf(rows));
+  });
+
   for (const { name, graph: make, shapes, atHalf = 0.5 } of CASES) {
     it(`${name}: at 0.3 and 0.5, proven, smaller, and as counted`, async () => {
       const original = make();
@@ -93,7 +103,8 @@ describe('whole models, cut', () => {
         expect(groups.problems(removed)).toEqual([]);
         const { graph } = cutChannels(groups, removed);
         graph.lint();
-        assertVerified(await verify(groups, removed, graph));
+        const verification = await verify(groups, removed, graph);
+        assertVerified(verification);
         const { totals } = profileGraph(rewritten(graph), analysed);
         const counted = costOf(groups, removed);
         expect(totals.parameters).toBe(counted.parameters);
@@ -101,8 +112,27 @@ describe('whole models, cut', () => {
         expect(totals.parameters).toBeLessThan(last);
         expect(totals.macs).toBeLessThan(before.macs);
         last = totals.parameters;
+        const share = (now: number, whole: number): string => `${((100 * now) / whole).toFixed(1)} %`;
+        rows.push(
+          `| ${name} | ${ratio} | ${large(before.parameters)} | ${share(totals.parameters, before.parameters)} | ${large(before.macs)} | ${share(totals.macs, before.macs)} | ${verification.relativeError.toExponential(0)} | ${verification.notEqual.length || ''} |`,
+        );
       }
       expect(1 - last / before.parameters).toBeGreaterThan(atHalf);
     }, 120_000);
   }
 });
+
+function tableOf(found: readonly string[]): string {
+  return [
+    '# Models, cut',
+    '',
+    'Channels cut by L2 norm, the same share of each layer, layers that reach an output kept; every cut run in onnxruntime and compared with the original whose channels are silenced. *Error* is the largest difference of an output or of a layer that reads channels, relative to its largest magnitude. *Mixing* counts operators that mix channels (layer norm, group norm, softmax over channels): there the cut model is to be compared with itself, and everything around is proven.',
+    '',
+    'Written by `SECATEUR_TABLE=docs/structural-models.md npx vitest run test/structural-models.test.ts`.',
+    '',
+    '| model | ratio | parameters | left | MACs | left | error | mixing |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...found,
+    '',
+  ].join('\n');
+}

@@ -198,6 +198,8 @@ export interface ChannelsContext {
   source(index: number, axis: number): AxisLabels;
   /** Channels that must stay, with the reason for the report (`Softmax '/s': …` is put before it). Nothing for null. */
   freeze(labels: AxisLabels | Channels, why: string): void;
+  /** `count` labels that nothing is tied to yet: of channels that are made of nothing, and may go with what they meet. */
+  fresh(count: number): Int32Array;
   /** `count` labels that can never be cut, for what is joined to labelled channels and carries none. */
   fixed(count: number, why: string): Int32Array;
   /** Says that the node mixes the channels on these labels (a mean, a norm, a softmax over them): they may be cut, but equality with the silenced model does not hold there. */

@@ -37,7 +37,10 @@ function padsOf(ctx: ChannelsContext): Pads | null {
 
 const isPlain = (ctx: ChannelsContext): boolean => ctx.node.string('mode', 'constant') === 'constant';
 
-/** Added channels are fixed ones. Where they repeat others, all of the axis stay. */
+/** Labels of channels that are added, by axis. */
+type Added = Map<number, { readonly before: Int32Array; readonly behind: Int32Array }>;
+
+/** Added channels are made of nothing, and go with what they meet (ResNet's shortcut without weights adds its input to a wider one). Where they repeat others, all of the axis stay. */
 const pad: ChannelsRule = (ctx) => {
   const pads = padsOf(ctx);
   if (!pads) {
@@ -48,11 +51,18 @@ const pad: ChannelsRule = (ctx) => {
   const padded = upFrom(0, shape.length).filter((axis) => pads.before[axis] !== 0 || pads.behind[axis] !== 0);
   if (!isPlain(ctx)) return { outputs: [withFrozenAxes(ctx, 0, padded, 'repeats elements along it')] };
   const own: Labelled = { channels: ctx.channels(0), shape };
-  const result = padded.reduce((left, axis) => padAxis(ctx, left, axis, pads), own);
-  return { outputs: [result.channels], cut: (cut) => cutPads(cut, own, pads) };
+  const added: Added = new Map();
+  const result = padded.reduce((left, axis) => padAxis(ctx, left, axis, pads, added), own);
+  return { outputs: [result.channels], cut: (cut) => cutPads(cut, own, pads, added) };
 };
 
-function padAxis(ctx: ChannelsContext, { channels, shape }: Labelled, axis: number, pads: Pads): Labelled {
+function padAxis(
+  ctx: ChannelsContext,
+  { channels, shape }: Labelled,
+  axis: number,
+  pads: Pads,
+  added: Added,
+): Labelled {
   const [before, behind] = [pads.before[axis]!, pads.behind[axis]!];
   const first = Math.max(-before, 0);
   const left = Math.max(shape[axis]! - first - Math.max(-behind, 0), 0);
@@ -62,17 +72,18 @@ function padAxis(ctx: ChannelsContext, { channels, shape }: Labelled, axis: numb
   const bundle = bundleAt(cropped, axis);
   if (!bundle || size === left) return { channels: cropped, shape: result };
   const sizes = resized(shape, axis, left);
-  const added = (count: number): Int32Array => ctx.fixed(Math.max(count, 0), 'adds channels of a constant');
+  const around = { before: ctx.fresh(Math.max(before, 0)), behind: ctx.fresh(Math.max(behind, 0)) };
+  added.set(axis, around);
   const separate = bundle.axes.flatMap((other): Channels => {
     const labels = ctx.axisOf([bundle], other, sizes);
     if (other !== axis || !labels) return onAxis(other, labels);
-    return onAxis(other, Int32Array.from([...added(before), ...labels, ...added(behind)]));
+    return onAxis(other, Int32Array.from([...around.before, ...labels, ...around.behind]));
   });
   return { channels: [...cropped.filter((other) => other !== bundle), ...separate], shape: result };
 }
 
-/** Negative pads are counted anew. */
-function cutPads(cut: CutContext, own: Labelled, { before, behind, places }: Pads): void {
+/** Pads of channels are counted anew, also those that take away. */
+function cutPads(cut: CutContext, own: Labelled, { before, behind, places }: Pads, added: Added): void {
   const { shape } = own;
   const count = places.filter((place) => place >= 0).length;
   const pads = new Array<number | null>(2 * count).fill(null);
@@ -80,8 +91,11 @@ function cutPads(cut: CutContext, own: Labelled, { before, behind, places }: Pad
     if (place < 0 || !bundleAt(own.channels, axis)) return;
     const kept = (index: number): number => keptBefore(cut, own, axis, index);
     const size = shape[axis]!;
+    const around = added.get(axis);
     if (before[axis]! < 0) pads[place] = -kept(-before[axis]!);
+    else if (around) pads[place] = cut.kept(around.before);
     if (behind[axis]! < 0) pads[place + count] = kept(size + behind[axis]!) - kept(size);
+    else if (around) pads[place + count] = cut.kept(around.behind);
   });
   if (cut.opset >= 11) cut.setNumbers(1, pads);
   else {

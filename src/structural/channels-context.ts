@@ -125,8 +125,12 @@ export class NodeChannels implements ChannelsContext {
     }
   }
 
+  fresh(count: number): Int32Array {
+    return this.#found.labels.fresh(count);
+  }
+
   fixed(count: number, why: string): Int32Array {
-    const labels = this.#found.labels.fresh(count);
+    const labels = this.fresh(count);
     this.freeze(labels, why);
     return labels;
   }

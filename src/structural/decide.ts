@@ -34,9 +34,13 @@ export interface Decision {
 export const unitsToRemove = (units: number, ratio: number): number =>
   units - Math.trunc(units * (1 - ratio));
 
+/** How many units of a group can go at all: a ratio is taken of these, so that those beside units that must stay are not all taken. */
+const unitsThatCanGo = (groups: ChannelGroups, { units }: ChannelGroup): number =>
+  units.reduce((sum, unit) => sum + Number(groups.whyNot[unit] === null), 0);
+
 /**
  * Decides which units go: the least important ones by `scores` (one a unit, larger is more important), in the steps that the groups' lanes allow, so that the result can always be cut. A group's
- * ratio counts all its units, also those that cannot go. Steps larger than what is left of a ratio are not taken. Of equal scores the lower index stays (see `rankSteps`). Every group of which none or
+ * ratio is taken of the units that can go. Steps larger than what is left of a ratio are not taken. Of equal scores the lower index stays (see `rankSteps`). Every group of which none or
  * fewer go than asked says why.
  *
  * With `roundTo`, each layer that is cut keeps a multiple of that many channels of a group: units times channels of a unit where every unit of a layer is as many (heads taken whole), else units. A
@@ -118,6 +122,7 @@ export class Decider {
         bounds: this.#bounds,
         most: this.rules.most,
         asked: unitsToRemove(units, asked),
+        askedOfOthers: unitsToRemove(unitsThatCanGo(this.groups, group), asked),
         choice,
         next: this.#lanesOf[group.id]!.flatMap((lane) => this.#lanes[lane]![choice.taken[lane]!] ?? []),
         beforeRounding: before.lost[group.id]!,
@@ -159,7 +164,7 @@ export class Decider {
   #mostAt(ratio: number): Int32Array {
     if (this.#scope !== 'layer') return this.rules.most;
     return this.rules.most.map((most, id) => {
-      const units = this.groups.groups[id]!.units.length;
+      const units = unitsThatCanGo(this.groups, this.groups.groups[id]!);
       return Math.min(most, unitsToRemove(units, this.#bounds[id]!.ratio ?? ratio));
     });
   }
@@ -250,9 +255,7 @@ function rankingClasses(
     classes.set(key, known);
     for (const id of ids) {
       classOf[id] = known.index;
-      const { units } = groups.groups[id]!;
-      const canGo = bounds[id]!.most > 0 && units.some((unit) => groups.whyNot[unit] === null);
-      if (canGo) known.units += units.length;
+      if (bounds[id]!.most > 0) known.units += unitsThatCanGo(groups, groups.groups[id]!);
     }
   });
   return { classes: [...classes.values()], classOf };

@@ -25,6 +25,8 @@ export interface WhyNotFacts {
   readonly most: Int32Array;
   /** How many units were to go. */
   readonly asked: number;
+  /** The same of its units that can go: a ratio is taken of these. */
+  readonly askedOfOthers: number;
   readonly choice: Choice;
   /** The next step of each of its lanes that has one. */
   readonly next: readonly Step[];
@@ -50,10 +52,10 @@ export function whyNotMore(facts: WhyNotFacts): string | null {
   const frozen = frozenReasons(facts);
   const frozenCount = frozen.reduce((sum, { count }) => sum + count, 0);
   if (frozenCount === units) return listed(frozen, units);
-  const reasons = [
-    ...(units - frozenCount < asked ? [`${listed(frozen, units)}`] : []),
-    ...othersThan(facts),
-  ];
+  const reasons =
+    facts.scope === 'layer' && removed > 0 && removed >= facts.askedOfOthers
+      ? [listed(frozen, units), `the ratio is taken of the ${units - frozenCount} others`]
+      : [...(units - frozenCount < asked ? [listed(frozen, units)] : []), ...othersThan(facts)];
   const what = removed === 0 ? 'nothing goes' : `${removed} of ${units} go where ${asked} were asked for`;
   return `${what}: ${[...new Set(reasons)].join('; ')}`;
 }
