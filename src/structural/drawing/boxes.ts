@@ -53,7 +53,50 @@ export function boxesOf(graph: Graph, inference: Inference): BoxGraph {
     boxes.push(box);
     for (const each of nodes) boxOf.set(each, box);
   }
-  return { ...flow.ends, boxes, wires: wiresOf(flow, boxOf) };
+  return { ...flow.ends, boxes, wires: chained(wiresOf(flow, boxOf), boxes) };
+}
+
+/** The Concat that a box is, and nothing else; null for other boxes. */
+const concatOf = ({ nodes }: Box): Node | null =>
+  nodes.length === 1 && nodes[0].opType === 'Concat' && nodes[0].domain === '' ? nodes[0] : null;
+
+/**
+ * Lets what is joined again and again be joined step by step, as in DenseNet: where a Concat reads all that one before it reads, too, it is drawn as reading that one's output. The channels are the same, and the drawing has a
+ * line in place of hundreds.
+ */
+function chained(wires: readonly Wire[], boxes: readonly Box[]): Wire[] {
+  const readBy = new Map<Box, Set<Value>>(boxes.flatMap((box) => (concatOf(box) ? [[box, new Set()]] : [])));
+  const readers = new Map<Value, Box[]>();
+  for (const { to, value } of wires) {
+    const values = 'kind' in to ? readBy.get(to) : undefined;
+    if (!values || !('kind' in to)) continue;
+    values.add(value);
+    readers.set(value, [...(readers.get(value) ?? []), to]);
+  }
+  const places = new Map(boxes.map((box, place) => [box, place]));
+  const added: Wire[] = [];
+  const replaced = new Map<Box, ReadonlySet<Value>>();
+  for (const [box, values] of readBy) {
+    const [first] = values;
+    const earlier = (first ? (readers.get(first) ?? []) : [])
+      .filter((other) => places.get(other)! < places.get(box)! && isPart(other, box, readBy))
+      .reduce<Box | null>(
+        (best, other) => (best && readBy.get(best)!.size >= readBy.get(other)!.size ? best : other),
+        null,
+      );
+    const output = earlier?.nodes[0].outputs[0];
+    if (!earlier || !output || values.has(output)) continue;
+    replaced.set(box, readBy.get(earlier)!);
+    added.push({ from: earlier, to: box, value: output });
+  }
+  return [...wires.filter(({ to, value }) => !('kind' in to && replaced.get(to)?.has(value))), ...added];
+}
+
+/** Does one Concat read only what the other reads, too, along the same axis? */
+function isPart(one: Box, other: Box, readBy: ReadonlyMap<Box, ReadonlySet<Value>>): boolean {
+  const [values, all] = [readBy.get(one)!, readBy.get(other)!];
+  if (one.nodes[0].int('axis') !== other.nodes[0].int('axis')) return false;
+  return [...values].every((value) => all.has(value));
 }
 
 function wiresOf(flow: Flow, boxOf: ReadonlyMap<Node, Box>): Wire[] {
