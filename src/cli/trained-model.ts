@@ -130,6 +130,7 @@ const first = (output: Tensor | readonly Tensor[]): Tensor =>
 export function gap(a: Tensor, b: Tensor): number {
   const { max, notComparable } = differenceOf(new Map([['output', a]]), new Map([['output', b]]));
   if (notComparable > 0) return Number.POSITIVE_INFINITY;
-  const size = Math.max(1, ...a.toNumbers().map(Math.abs));
+  // One by one: outputs may have more elements than a call takes arguments.
+  const size = a.toNumbers().reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
   return max / size;
 }
