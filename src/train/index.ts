@@ -67,12 +67,16 @@ export {
   sensitivity,
 } from './sensitivity.ts';
 export { shrinkInRounds } from './shrink-rounds.ts';
-export type {
-  ShrinkHistory,
-  ShrinkRoundRecord,
-  ShrinkRoundsOptions,
-  ShrinkTarget,
-  SparseTraining,
+export {
+  type RoundCutOptions,
+  type RoundFinetuneOptions,
+  type ShrinkHistory,
+  type ShrinkRoundRecord,
+  type ShrinkRoundsOptions,
+  type ShrinkRoundsProgress,
+  type ShrinkTarget,
+  SPARSE_TRAININGS,
+  type SparseTraining,
 } from './shrink-rounds-options.ts';
 export type { FileSizeTarget, IterateTarget, RoundSchedule } from './target.ts';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';

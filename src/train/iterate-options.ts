@@ -123,10 +123,7 @@ export function checkOptions(options: IterateOptions): void {
   }
   if (!(rate > 0 && rate < 1))
     throw new ArgumentError(`iterate: rate expects a share between 0 and 1, got ${rate}`);
-  if (floor && 'atLeast' in floor && !Number.isFinite(floor.atLeast))
-    throw new ArgumentError(`iterate: floor.atLeast expects a number, got ${floor.atLeast}`);
-  if (floor && !('atLeast' in floor) && !(floor.drop >= 0))
-    throw new ArgumentError(`iterate: floor.drop expects a number of at least 0, got ${floor.drop}`);
+  checkFloor(floor, 'iterate');
   const { rewind } = finetune;
   if (!rewind) return;
   for (const [name, tensor] of modelTensors(model)) {
@@ -137,6 +134,14 @@ export function checkOptions(options: IterateOptions): void {
       `iterate: finetune.rewind has ${found ?? 'nothing'} for '${name}', expected ${tensor}; take it of this model by modelTensors`,
     );
   }
+}
+
+/** Throws ArgumentError for a floor that cannot be. */
+export function checkFloor(floor: Floor | null | undefined, caller: string): void {
+  if (floor && 'atLeast' in floor && !Number.isFinite(floor.atLeast))
+    throw new ArgumentError(`${caller}: floor.atLeast expects a number, got ${floor.atLeast}`);
+  if (floor && !('atLeast' in floor) && !(floor.drop >= 0))
+    throw new ArgumentError(`${caller}: floor.drop expects a number of at least 0, got ${floor.drop}`);
 }
 
 /** What a run must have in common with the checkpoint it goes on from. */

@@ -15,7 +15,6 @@ import type { EpochRecord } from './history.ts';
 import {
   checkOptions,
   checkSettings,
-  type FinetuneOptions,
   type IterateHistory,
   type IterateOptions,
   type RoundRecord,
@@ -31,7 +30,7 @@ import {
   prunedShare,
   zerosOf,
 } from './prunable.ts';
-import { isUnderFloor, judge, trainRound } from './round.ts';
+import { isOver, isUnderFloor, judge, restoredScores, trainRound } from './round.ts';
 import { measuredSize, roundSparsity, sparsityOf } from './target.ts';
 
 export type {
@@ -382,24 +381,16 @@ class Iteration {
   }
 }
 
-/** Does a trainer's checkpoint stand at the end of its run? */
-function isOver({ meta }: Checkpoint, { epochs, earlyStopping }: FinetuneOptions): boolean {
-  const { epoch, stale } = meta.run as { readonly epoch: number; readonly stale: number };
-  return epoch >= epochs || (earlyStopping ? stale >= earlyStopping.patience : false);
-}
-
 /** A position with what JSON cannot hold: scores that are not finite come back as NaN. */
 function restored(position: Position): Position {
-  const scores = (found: Readonly<Record<string, number | null>>): Record<string, number> =>
-    Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value ?? Number.NaN]));
   return {
     ...position,
-    dense: scores(position.dense),
-    before: position.before && scores(position.before),
+    dense: restoredScores(position.dense),
+    before: position.before && restoredScores(position.before),
     rounds: position.rounds.map((round) => ({
       ...round,
-      before: scores(round.before),
-      after: scores(round.after),
+      before: restoredScores(round.before),
+      after: restoredScores(round.after),
     })),
   };
 }

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../core/errors.ts';
 import type { DataLoader } from '../data/index.ts';
 import type { AnyModule } from '../nn/index.ts';
-import type { CheckpointStore } from './checkpoint.ts';
+import type { Checkpoint, CheckpointStore } from './checkpoint.ts';
 import { evaluate } from './evaluate.ts';
 import type { EpochRecord, Progress } from './history.ts';
 import type { FinetuneOptions, Floor } from './iterate-options.ts';
@@ -56,6 +56,8 @@ export interface RoundTraining {
   readonly round: number;
   /** Those of `finetune` by default. */
   readonly epochs?: number;
+  /** Added to the seed of `finetune`, so that each training draws its own numbers; by default it follows from the round. */
+  readonly seedOffset?: number;
   readonly regularizers?: readonly Regularizer[];
   readonly checkpoint?: CheckpointStore | null;
   readonly checkpointEvery?: number | undefined;
@@ -78,7 +80,7 @@ export async function trainRound(training: RoundTraining): Promise<readonly Epoc
     optimizer,
     scheduler: schedule?.(optimizer, updates) ?? null,
     schedulerInterval: 'step',
-    seed: (own.seed ?? 0) + 7919 * round,
+    seed: (own.seed ?? 0) + (training.seedOffset ?? 7919 * round),
   });
   try {
     const history = await trainer.fit(data.train, {
@@ -98,3 +100,16 @@ export async function trainRound(training: RoundTraining): Promise<readonly Epoc
     await trainer.dispose();
   }
 }
+
+/** Does a trainer's checkpoint stand at the end of its run? */
+export function isOver(
+  { meta }: Checkpoint,
+  { epochs, earlyStopping }: Pick<FinetuneOptions, 'epochs' | 'earlyStopping'>,
+): boolean {
+  const { epoch, stale } = meta.run as { readonly epoch: number; readonly stale: number };
+  return epoch >= epochs || (earlyStopping ? stale >= earlyStopping.patience : false);
+}
+
+/** Scores out of a checkpoint's JSON, which has null for what is not finite: NaN. */
+export const restoredScores = (found: Readonly<Record<string, number | null>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value ?? Number.NaN]));

@@ -6,16 +6,17 @@ import { fromGraph, type GraphModule } from '../nn/index.ts';
 import {
   analyzeChannels,
   applyPlan,
+  assertVerified,
+  type ChannelGroups,
+  type CutOptions,
   costOf,
   groupChannels,
-  type ModelCost,
+  layerCuts,
   medianLatency,
   onnxBytes,
   type Plan,
-  parsePlan,
   removedBy,
   type ShrinkOptions,
-  type Shrunk,
   shrink,
 } from '../structural/index.ts';
 import {
@@ -29,39 +30,22 @@ import {
 } from './checkpoint.ts';
 import { penalizeChannels } from './growing.ts';
 import type { EpochRecord } from './history.ts';
-import { checkSettings, type FinetuneOptions } from './iterate-options.ts';
+import { checkSettings } from './iterate-options.ts';
 import { distillationLoss, type Regularizer } from './objective.ts';
 import { groupLasso, l1Scales } from './regularizers.ts';
-import { isUnderFloor, judge, trainRound } from './round.ts';
+import { isOver, isUnderFloor, judge, trainRound } from './round.ts';
+import { askedOf, groupSizes } from './shrink-rounds-amount.ts';
 import {
-  askedOf,
   budgetOf,
   checkShrinkRounds,
   type Measured,
+  type RoundFinetuneOptions,
   type ShrinkHistory,
   type ShrinkRoundRecord,
   type ShrinkRoundsOptions,
   shrinkSettings,
 } from './shrink-rounds-options.ts';
-
-/** What is remembered between rounds, as plain data. */
-interface Position {
-  dense: Record<string, number>;
-  denseCost: ModelCost;
-  /** Of what is budgeted: the dense model's, for shares of it. */
-  whole: number;
-  sparse: EpochRecord[] | null;
-  rounds: ShrinkRoundRecord[];
-  /** All cuts so far, that of the round under way included. */
-  plans: Plan[];
-  /** Of the round under way: epochs of growing regularization, and what was found once it was cut. */
-  growing: number;
-  /** What is going to be cut while the penalty on it grows. */
-  chosen: Plan | null;
-  cut: Pick<ShrinkRoundRecord, 'before' | 'cost' | 'verified' | 'whyNot'> | null;
-  seconds: number;
-  ended: ShrinkHistory['ended'] | null;
-}
+import { newPosition, type Position, restoredPosition } from './shrink-rounds-position.ts';
 
 /** How the names of the kept model's tensors begin in checkpoints, and those of the trainer's own. */
 const KEPT = 'kept/';
@@ -70,9 +54,15 @@ const ROUND = 'round/';
 /** Batches of the training data for what looks at data while it cuts, where nothing else is said. */
 const CALIBRATION_BATCHES = 16;
 
+/** How far above its target a budget counts as met, as a share of it. */
+const NEAR = 0.02;
+
+/** Between the seeds of rounds, as in `iterate`, and those of the epochs of growing regularization within one. */
+const [ROUND_SEED, GROWING_SEED] = [7919, 104_729];
+
 /**
  * Makes a model smaller in rounds: ranks and cuts channels, computes the statistics of batch norm anew, fine-tunes, and again, until the target is met or a round falls under the floor: then it is the model of the round before.
- * Where asked, sparse training comes first, and the dense model teaches. A run that was killed goes on from its checkpoint to the same weights, bit for bit.
+ * Where asked, sparse training comes first, and the dense model teaches. A run that was killed goes on from its checkpoint to the same weights, bit for bit (with a target of latency, from the last cut that was made).
  *
  * ```ts
  * const { model, history } = await shrinkInRounds({
@@ -83,7 +73,7 @@ const CALIBRATION_BATCHES = 16;
  * });
  * ```
  *
- * Throws ArgumentError for options that cannot be and for a checkpoint of another run, the reason of `signal`, and what cutting and training throw.
+ * Throws ArgumentError for options that cannot be and for a checkpoint of another run, StructuralError where a cut cannot be made or is not proven, the reason of `signal`, and what training throws. The model given is not changed.
  */
 export async function shrinkInRounds(
   options: ShrinkRoundsOptions,
@@ -98,12 +88,13 @@ class ShrinkRun {
   readonly #rounds: number;
   readonly #budget: ReturnType<typeof budgetOf>;
   #model: GraphModule;
-  #teacher: GraphModule | null = null;
-  #position: Position;
+  readonly #teacher: GraphModule | null;
+  #position = newPosition();
   /** The last model that is not under the floor, and how many of the plans led to it. */
   #kept: { plans: number; tensors: ReadonlyMap<string, Tensor> } = { plans: 0, tensors: new Map() };
   /** The trainer's own checkpoint of the training under way. */
   #inner: Uint8Array | null = null;
+  /** Since when time was not added up. */
   #mark = performance.now();
 
   constructor(options: ShrinkRoundsOptions) {
@@ -112,29 +103,14 @@ class ShrinkRun {
     this.#rounds = options.rounds ?? 3;
     this.#budget = budgetOf(options.target);
     this.#model = this.#fresh();
-    this.#position = {
-      dense: {},
-      denseCost: { parameters: 0, macs: 0, weightBytes: 0 },
-      whole: 0,
-      sparse: null,
-      rounds: [],
-      plans: [],
-      growing: 0,
-      chosen: null,
-      cut: null,
-      seconds: 0,
-      ended: null,
-    };
+    this.#teacher = options.distill ? this.#fresh() : null;
   }
 
   async run(): Promise<{ readonly model: GraphModule; readonly history: ShrinkHistory }> {
-    await this.#begin();
-    const position = this.#position;
+    const position = await this.#begin();
     if (position.ended === null && position.sparse === null) await this.#sparse(position);
     while (position.ended === null) await this.#round(position);
-    this.#inner = null;
     await this.#save();
-    const best = position.rounds.findLast(({ kept }) => kept)?.round ?? 0;
     return {
       model: this.#model,
       history: {
@@ -143,8 +119,8 @@ class ShrinkRun {
         sparse: position.sparse ?? [],
         rounds: position.rounds,
         plans: position.plans,
-        ended: position.ended ?? 'target',
-        best,
+        ended: position.ended,
+        best: position.rounds.findLast(({ kept }) => kept)?.round ?? 0,
       },
     };
   }
@@ -154,46 +130,58 @@ class ShrinkRun {
     return fromGraph(cloneGraph(this.#original, { tensors: 'copy' }).graph);
   }
 
-  async #begin(): Promise<void> {
-    const { checkpoint, resume = true, distill } = this.#options;
-    if (distill) this.#teacher = this.#fresh();
+  async #begin(): Promise<Position> {
+    const { checkpoint, resume = true } = this.#options;
     const bytes = checkpoint && resume ? await checkpoint.read() : null;
     if (bytes) {
       await this.#restore(parseCheckpoint(bytes));
-      return;
+      return this.#position;
     }
     const position = this.#position;
+    const groups = this.#groups();
     position.dense = await this.#judge();
-    position.denseCost = this.#cost();
-    position.whole = this.#budget ? await this.#measure(this.#budget.of) : 0;
+    position.denseCost = costOf(groups, new Uint8Array(groups.unitCount));
+    position.sizes = groupSizes(groups);
+    if (this.#budget) position.whole = await this.#measure(this.#budget.of, groups);
     this.#keep();
-    if (this.#isUnderFloor(position.dense))
-      throw new ArgumentError('shrinkInRounds: the model is under the floor before anything is cut');
+    if (this.#isUnderFloor(position.dense)) {
+      const metric = this.#options.floor?.metric ?? 'accuracy';
+      throw new ArgumentError(
+        `shrinkInRounds: the model is under the floor before anything is cut (${metric} ${position.dense[metric]})`,
+      );
+    }
+    if (this.#budget && position.whole <= this.#final()) position.ended = 'target';
+    return position;
   }
 
+  /** Trains with a penalty before the first cut, where that is asked for. */
   async #sparse(position: Position): Promise<void> {
     const { sparse } = this.#options;
-    if (sparse && sparse.method !== 'growing') {
-      const penalty: Regularizer =
-        sparse.method === 'slimming' ? l1Scales(sparse.lambda) : groupLasso(sparse.lambda);
-      position.sparse = [...(await this.#train(0, sparse.epochs, [penalty], 'sparse'))];
-    } else position.sparse = [];
+    if (!sparse || sparse.method === 'growing') {
+      position.sparse = [];
+      return;
+    }
+    const penalty = sparse.method === 'slimming' ? l1Scales(sparse.lambda) : groupLasso(sparse.lambda);
+    position.sparse = [
+      ...(await this.#train({ round: 0, epochs: sparse.epochs, penalty, stage: 'sparse', seed: 0 })),
+    ];
     this.#inner = null;
-    this.#keep();
+    // Under the floor the run may still get above it; if not, it ends with the model that went in.
+    if (!this.#isUnderFloor(await this.#judge())) this.#keep();
     await this.#save();
   }
 
   async #round(position: Position): Promise<void> {
-    const round = position.rounds.length + 1;
+    const round = position.rounds.length + position.skipped + 1;
     this.#options.signal?.throwIfAborted();
-    if (position.cut === null) {
-      if (this.#options.sparse?.method === 'growing') await this.#grow(position, round);
-      if (!(await this.#cut(position, round))) {
-        position.ended = 'nothing to cut';
-        return;
-      }
+    if (position.cut === null && !(await this.#cut(position, round))) {
+      position.skipped++;
+      position.chosen = null;
+      if (round >= this.#rounds) position.ended = this.#endedWithoutCut(position);
+      return;
     }
-    const epochs = await this.#train(round, this.#options.finetune.epochs, [], 'fine-tune');
+    const { epochs: count } = this.#options.finetune;
+    const epochs = await this.#train({ round, epochs: count, stage: 'fine-tune', seed: ROUND_SEED * round });
     const after = await this.#judge();
     const kept = !this.#isUnderFloor(after);
     this.#lap();
@@ -201,6 +189,7 @@ class ShrinkRun {
       round,
       ...position.cut!,
       after,
+      growing: position.growing,
       epochs,
       kept,
       seconds: position.seconds,
@@ -208,7 +197,7 @@ class ShrinkRun {
     position.rounds.push(record);
     position.cut = null;
     position.chosen = null;
-    position.growing = 0;
+    position.growing = [];
     position.seconds = 0;
     this.#inner = null;
     if (!kept) {
@@ -216,77 +205,100 @@ class ShrinkRun {
       position.ended = 'floor';
     } else {
       this.#keep();
-      if (round >= this.#rounds) position.ended = 'target';
+      position.ended = this.#endedAfter(record);
     }
     this.#options.onRound?.(record);
     await this.#save();
   }
 
-  /** Cuts for a round and judges what is left. False where nothing could be cut. */
+  #endedAfter({ round, reached }: ShrinkRoundRecord): ShrinkHistory['ended'] | null {
+    if (reached && reached.value <= this.#final() * (1 + NEAR)) return 'target';
+    if (round < this.#rounds) return null;
+    return reached ? 'rounds' : 'target';
+  }
+
+  #endedWithoutCut({ rounds }: Position): ShrinkHistory['ended'] {
+    if (rounds.length === 0) return 'nothing to cut';
+    return this.#budget ? 'rounds' : 'target';
+  }
+
+  /** Cuts for a round and judges what is left. False where nothing can be cut. */
   async #cut(position: Position, round: number): Promise<boolean> {
+    if (this.#options.sparse?.method === 'growing' && !(await this.#grow(position, round))) return false;
     const { chosen } = position;
     const cut = chosen
-      ? await applyPlan(this.#model, chosen, this.#cutting())
-      : await shrink(this.#model, { ...(await this.#asked(round)), ...this.#cutting() });
+      ? await applyPlan(this.#model, chosen.plan, this.#cutting())
+      : await shrink(this.#model, { ...this.#cutting(), ...(await this.#asked(round)) });
     if (!cut.removed.includes(1)) return false;
+    if (cut.verification) assertVerified(cut.verification);
     this.#model = fromGraph(cut.graph);
     position.plans.push(cut.plan);
     position.cut = {
       cost: cut.after,
+      cuts: layerCuts(cut.groups, cut.removed),
+      reached: chosen ? chosen.reached : cut.reached,
       before: await this.#judge(),
       verified: cut.verification?.checked ?? null,
       whyNot: cut.whyNot,
+      notes: cut.notes,
     };
-    if (cut.verification && !cut.verification.equal)
-      throw new ArgumentError(
-        `shrinkInRounds: the cut of round ${round} is not proven: ${cut.verification.checked}`,
-      );
     await this.#save();
     return true;
   }
 
-  /** Chooses what will be cut, and lets a penalty on it grow, an epoch each. */
-  async #grow(position: Position, round: number): Promise<void> {
+  /** Chooses what will be cut, and lets a penalty on it grow, an epoch each. False where nothing can be cut. */
+  async #grow(position: Position, round: number): Promise<boolean> {
     const { epochs, lambda } = this.#options.sparse!;
     if (position.chosen === null) {
-      const planned = await this.#planned(round);
-      position.chosen = planned.plan;
+      const planned = await shrink(this.#model, {
+        ...this.#cutting(),
+        ...(await this.#asked(round)),
+        verify: false,
+        recalibrate: false,
+        repair: false,
+      });
+      if (!planned.removed.includes(1)) return false;
+      position.chosen = { plan: planned.plan, reached: planned.reached };
       await this.#save();
     }
-    const { chosen } = position;
-    while (position.growing < epochs) {
-      const groups = groupChannels(analyzeChannels(this.#model.graph, this.#analysis()), {
-        heads: this.#options.shrink?.heads ?? 'width',
+    const groups = this.#groups(this.#options.shrink?.heads);
+    const removed = removedBy(position.chosen.plan, groups);
+    while (position.growing.length < epochs) {
+      const grown = position.growing.length + 1;
+      const [record] = await this.#train({
+        round,
+        epochs: 1,
+        penalty: penalizeChannels(groups, removed, (lambda * grown) / epochs),
+        stage: 'sparse',
+        seed: ROUND_SEED * round + GROWING_SEED * grown,
+        of: { epoch: grown, epochs },
       });
-      const removed = removedBy(chosen!, groups);
-      const share = (position.growing + 1) / epochs;
-      const penalty = penalizeChannels(groups, removed, lambda * share);
-      await this.#train(1000 * round + position.growing, 1, [penalty], 'sparse');
-      position.growing++;
+      position.growing.push({ ...record!, epoch: grown, step: record!.step * grown });
       this.#inner = null;
       await this.#save();
     }
-  }
-
-  async #planned(round: number): Promise<Shrunk> {
-    return shrink(this.#model, {
-      ...(await this.#asked(round)),
-      ...this.#cutting(),
-      verify: false,
-      recalibrate: false,
-      repair: false,
-    });
+    return true;
   }
 
   /** How much goes in a round. */
   async #asked(round: number): Promise<ShrinkOptions> {
-    const { target } = this.#options;
-    const left = this.#rounds - round + 1;
-    if (!this.#budget) return askedOf(target, left, this.#rounds, 0, 0);
-    const { of, amount } = this.#budget;
-    const final = 'share' in amount ? amount.share * this.#position.whole : amount.value;
-    const now = of === 'latency' || of === 'fileSize' ? await this.#measure(of) : this.#cost()[of];
-    return askedOf(target, left, this.#rounds, now, Math.min(final, now));
+    const { target, shrink: own = {} } = this.#options;
+    const groups = this.#groups(own.heads);
+    return askedOf(target, own, {
+      round,
+      rounds: this.#rounds,
+      groups,
+      dense: this.#position.sizes,
+      now: this.#budget ? await this.#measure(this.#budget.of, groups) : 0,
+      final: this.#final(),
+    });
+  }
+
+  /** What is budgeted, as it should be in the end. */
+  #final(): number {
+    if (!this.#budget) return 0;
+    const { amount } = this.#budget;
+    return 'share' in amount ? amount.share * this.#position.whole : amount.value;
   }
 
   #analysis(): Pick<ShrinkOptions, 'shapes'> {
@@ -294,8 +306,13 @@ class ShrinkRun {
     return shapes ? { shapes } : {};
   }
 
+  /** The coupled channels of the model as it is. */
+  #groups(heads: 'width' | 'whole' = 'width'): ChannelGroups {
+    return groupChannels(analyzeChannels(this.#model.graph, this.#analysis()), { heads });
+  }
+
   /** How everything is cut here. */
-  #cutting(): Omit<ShrinkOptions, 'ratio' | Measured> {
+  #cutting(): CutOptions {
     const { shrink: own = {}, data, finetune, signal } = this.#options;
     return {
       maxBatches: CALIBRATION_BATCHES,
@@ -306,7 +323,8 @@ class ShrinkRun {
     };
   }
 
-  async #measure(of: Measured): Promise<number> {
+  /** What is budgeted, of the model as it is. */
+  async #measure(of: Measured, groups: ChannelGroups): Promise<number> {
     const { shrink: own = {}, finetune, signal } = this.#options;
     const { graph } = this.#model;
     if (of === 'fileSize') return (own.measureFile ?? onnxBytes)(graph);
@@ -314,16 +332,11 @@ class ShrinkRun {
       return own.measureLatency
         ? own.measureLatency(graph)
         : medianLatency(graph, { threads: own.threads ?? finetune.threads, signal });
-    return this.#cost()[of];
+    return costOf(groups, new Uint8Array(groups.unitCount))[of];
   }
 
-  #cost(): ModelCost {
-    const groups = groupChannels(analyzeChannels(this.#model.graph, this.#analysis()));
-    return costOf(groups, new Uint8Array(groups.unitCount));
-  }
-
-  /** Fine-tuning as it is asked for, with the teacher where there is one. */
-  #finetune(): Omit<FinetuneOptions, 'rewind'> {
+  /** Training as it is asked for, with the teacher where there is one. */
+  #finetune(): RoundFinetuneOptions & { readonly teacher?: GraphModule } {
     const { finetune } = this.#options;
     if (!this.#teacher) return finetune;
     return { ...finetune, teacher: this.#teacher, loss: finetune.loss ?? distillationLoss() };
@@ -337,33 +350,40 @@ class ShrinkRun {
     return isUnderFloor(this.#options.floor, this.#position.dense, scores, 'shrinkInRounds');
   }
 
-  #train(
-    round: number,
-    epochs: number,
-    regularizers: readonly Regularizer[],
-    stage: 'sparse' | 'fine-tune',
-  ): Promise<readonly EpochRecord[]> {
+  #train(training: Training): Promise<readonly EpochRecord[]> {
+    const { round, epochs, penalty, stage, seed, of } = training;
     const { data, signal, checkpoint, checkpointEvery, onProgress } = this.#options;
+    const finetune = { ...this.#finetune(), epochs };
+    if (stage === 'sparse') {
+      // The best epoch by accuracy would be that in which the penalty has done least.
+      delete finetune.restoreBest;
+      delete finetune.earlyStopping;
+    }
+    // A schedule over a single epoch would bring its rate to nothing each time.
+    if (of) delete finetune.scheduler;
     // The trainer's checkpoint is a part of this run's.
     const store: CheckpointStore = {
       read: async () => this.#inner,
       write: async (chunks) => {
-        this.#inner = concatBytes(chunks);
+        const bytes = concatBytes(chunks);
+        // Averages are known to a trainer once it has made a step: going on from its very end, it would end without them.
+        if (finetune.ema && isOver(parseCheckpoint(bytes), finetune)) return;
+        this.#inner = bytes;
         await this.#save();
       },
     };
     return trainRound({
       model: this.#model,
-      finetune: this.#finetune(),
+      finetune,
       data,
       round,
-      epochs,
-      regularizers,
+      seedOffset: seed,
+      ...(penalty ? { regularizers: [penalty] } : {}),
       checkpoint: checkpoint ? store : null,
       checkpointEvery,
       signal,
       onProgress:
-        onProgress && ((progress) => onProgress({ ...progress, round, rounds: this.#rounds, stage })),
+        onProgress && ((progress) => onProgress({ ...progress, ...of, round, rounds: this.#rounds, stage })),
     });
   }
 
@@ -416,12 +436,7 @@ class ShrinkRun {
     if (!meta.shrink)
       throw new ArgumentError('shrinkInRounds: the checkpoint is none of a structural run; use another file');
     checkSettings(meta.options, shrinkSettings(this.#options), 'shrinkInRounds');
-    const position = meta.shrink as unknown as Position;
-    this.#position = {
-      ...position,
-      plans: position.plans.map((plan) => parsePlan(plan)),
-      chosen: position.chosen && parsePlan(position.chosen),
-    };
+    this.#position = restoredPosition(meta.shrink);
     this.#model = await this.#rebuilt(this.#position.plans);
     const own = new Map(
       [...tensors].flatMap(([name, tensor]) =>
@@ -438,4 +453,16 @@ class ShrinkRun {
       tensors: new Map([...tensors].filter(([name]) => name.startsWith(KEPT))),
     };
   }
+}
+
+/** One training within a run. */
+interface Training {
+  readonly round: number;
+  readonly epochs: number;
+  readonly penalty?: Regularizer;
+  readonly stage: 'sparse' | 'fine-tune';
+  /** Added to the seed. */
+  readonly seed: number;
+  /** Where it is an epoch of several that are trained one by one: which, of how many. */
+  readonly of?: { readonly epoch: number; readonly epochs: number };
 }
