@@ -39,7 +39,7 @@ export const latencyText = ({ threads, engine, runs }: Latency): string =>
 export const cutTable = (cuts: readonly LayerCut[]): ReportTable => ({
   columns: [
     { key: 'name', title: 'layer', kind: 'text' },
-    { key: 'layers', title: 'tied layers', kind: 'count' },
+    { key: 'layers', title: 'layers', kind: 'count' },
     { key: 'before', title: 'channels before', kind: 'count' },
     { key: 'after', title: 'after', kind: 'count' },
     { key: 'removed', title: 'removed', kind: 'share' },

@@ -70,7 +70,3 @@ export function whyFrozen({ whyNot }: ChannelGroups, { units }: ChannelGroup): s
   }
   return why;
 }
-
-/** How many units of a group can go. */
-export const freeUnits = ({ whyNot }: ChannelGroups, { units }: ChannelGroup): number =>
-  units.reduce((count, unit) => count + (whyNot[unit] === null ? 1 : 0), 0);

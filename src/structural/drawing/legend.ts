@@ -1,5 +1,5 @@
 import type { ChannelGroup, ChannelGroups } from '../groups.ts';
-import { freeUnits } from './group-map.ts';
+import { firstChannels } from '../report/layer-cuts.ts';
 import { groupClass, type Looks } from './looks.ts';
 import { escapeXml, fitted, wrapped } from './text.ts';
 
@@ -34,7 +34,7 @@ export function drawLegend(groups: ChannelGroups, looks: Looks): Legend {
   for (const group of order) {
     const reason = looks.frozen(group.id);
     const why = reason === null ? [] : wrapped(reason, 10, NAME_WIDTH, REASON_LINES);
-    lines.push(key(group, groupTitle(groups, group), why, looks, freeUnits(groups, group), y));
+    lines.push(key(group, groups, why, looks, y));
     y += 2 * LINE - 4 + why.length * REASON_LINE;
   }
   return { svg: lines.join('\n'), width: WIDTH, height: y };
@@ -42,17 +42,19 @@ export function drawLegend(groups: ChannelGroups, looks: Looks): Legend {
 
 function key(
   group: ChannelGroup,
-  title: string,
+  groups: ChannelGroups,
   why: readonly string[],
   looks: Looks,
-  free: number,
   y: number,
 ): string {
-  const { id, name, layers, units } = group;
+  const { id, name, layers } = group;
+  const channels = firstChannels(group);
+  const free = channels.filter((unit) => groups.whyNot[unit] === null).length;
+  const title = groupTitle(groups, group);
   const counts = [
-    `${units.length} ${units.length === 1 ? 'channel' : 'channels'}`,
+    `${channels.length} ${channels.length === 1 ? 'channel' : 'channels'}`,
     ...(layers.length > 1 ? [`${layers.length} layers`] : []),
-    ...(free > 0 && free < units.length ? [`${free} can be cut`] : []),
+    ...(free > 0 && free < channels.length ? [`${free} can be cut`] : []),
   ].join(' · ');
   const reasonLines = why.map(
     (line, index) =>

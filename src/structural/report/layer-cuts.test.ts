@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../../core/tensor.ts';
+import { resnet } from '../../models/index.ts';
+import { trace } from '../../nn/index.ts';
 import { GraphBuilder } from '../../ops/index.ts';
 import { analyzeChannels } from '../analyze.ts';
 import { groupChannels } from '../group-channels.ts';
@@ -21,6 +23,16 @@ describe('layerCuts', () => {
     expect(layerCuts(groups, removed)).toEqual([
       { group: 0, name: 'a', layers: ['a', 'b'], before: 6, after: 4 },
       { group: 1, name: 'head', layers: ['head'], before: 2, after: 2 },
+    ]);
+  });
+
+  it('tells each width of a stream by itself', () => {
+    const groups = groupChannels(analyzeChannels(trace(resnet(20).eval(), [[1, 3, 32, 32]])));
+    const cuts = layerCuts(groups, new Uint8Array(groups.unitCount)).filter(({ group }) => group === 0);
+    expect(cuts.map(({ name, layers, before }) => [name, layers.length, before])).toEqual([
+      ['conv1', 4, 16],
+      ['layer2.0.conv2', 3, 32],
+      ['layer3.0.conv2', 3, 64],
     ]);
   });
 });
