@@ -1,6 +1,6 @@
 import { Choice } from './choice.ts';
 import { checkDecideOptions, type DecideOptions } from './decide-options.ts';
-import type { ChannelGroup, ChannelGroups } from './groups.ts';
+import type { ChannelGroup, ChannelGroups, Lane } from './groups.ts';
 import { groupSignature } from './isomorphic.ts';
 import { type Cluster, clustersOf, rankSteps, type Step } from './lane-steps.ts';
 import { matchingPattern } from './layer-pattern.ts';
@@ -143,16 +143,16 @@ export class Decider {
 
   #unrounded(ratio: number): Choice {
     const choice = new Choice(this.groups);
-    const most = this.#mostAt(ratio);
-    const left = this.#classes.map((own) =>
-      this.#scope === 'layer' ? Number.POSITIVE_INFINITY : unitsToRemove(own.units, own.ratio ?? ratio),
-    );
+    const isLocal = this.#scope === 'layer';
+    const left = isLocal
+      ? this.groups.lanes.map((lane) => this.#ofLane(lane, ratio))
+      : this.#classes.map((own) => unitsToRemove(own.units, own.ratio ?? ratio));
     const closed = new Uint8Array(this.groups.lanes.length);
     for (const step of this.#steps) {
       if (closed[step.lane] === 1) continue;
-      const own = this.#classOf[this.groups.groupOf[step.units[0]!]!]!;
+      const own = isLocal ? step.lane : this.#classOf[this.groups.groupOf[step.units[0]!]!]!;
       const count = step.units.length;
-      if (count <= left[own]! && choice.refusal(step, most) === null) {
+      if (count <= left[own]! && choice.refusal(step, this.rules.most) === null) {
         choice.take(step);
         left[own]! -= count;
       } else closed[step.lane] = 1;
@@ -160,13 +160,15 @@ export class Decider {
     return choice;
   }
 
-  /** How many units of each group may go at a ratio. */
-  #mostAt(ratio: number): Int32Array {
-    if (this.#scope !== 'layer') return this.rules.most;
-    return this.rules.most.map((most, id) => {
-      const units = unitsThatCanGo(this.groups, this.groups.groups[id]!);
-      return Math.min(most, unitsToRemove(units, this.#bounds[id]!.ratio ?? ratio));
-    });
+  /** How many units of a lane go at a ratio: queries and values of one packed weight each lose their share. */
+  #ofLane({ cells }: Lane, ratio: number): number {
+    let count = 0;
+    let least = 1;
+    for (const units of cells) {
+      count += units.length;
+      least = Math.min(least, this.#bounds[this.groups.groupOf[units[0]!]!]!.ratio ?? ratio);
+    }
+    return unitsToRemove(count, least);
   }
 }
 

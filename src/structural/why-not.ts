@@ -56,9 +56,15 @@ export function whyNotMore(facts: WhyNotFacts): string | null {
     facts.scope === 'layer' && removed > 0 && removed >= facts.askedOfOthers
       ? [listed(frozen, units), `the ratio is taken of the ${units - frozenCount} others`]
       : [...(units - frozenCount < asked ? [listed(frozen, units)] : []), ...othersThan(facts)];
+  // Ranked over several layers, a layer has no number of its own to reach: what is usual then is no reason.
+  const isUsual = (reason: string): boolean => reason === RANKED_ABOVE || reason === facts.stop;
+  if (facts.scope !== 'layer' && removed > 0 && reasons.every(isUsual)) return null;
   const what = removed === 0 ? 'nothing goes' : `${removed} of ${units} go where ${asked} were asked for`;
   return `${what}: ${[...new Set(reasons)].join('; ')}`;
 }
+
+/** Of units that stay because others are less important. */
+const RANKED_ABOVE = 'the rest ranks above what goes elsewhere';
 
 interface Reason {
   readonly why: string;
@@ -106,7 +112,7 @@ function othersThan(facts: WhyNotFacts): string[] {
   const open = refusals.filter(({ refusal }) => refusal === null).map(({ step }) => step);
   if (open.length > 0) {
     if (stop !== null) return [stop];
-    return [scope === 'layer' ? tooLarge(facts, open) : 'the rest ranks above what goes elsewhere'];
+    return [scope === 'layer' ? tooLarge(facts, open) : RANKED_ABOVE];
   }
   // Lanes that are used up have no next step.
   if (refusals.length === 0) return ['the rest is needed: nothing would be left of it'];
