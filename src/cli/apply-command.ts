@@ -11,6 +11,7 @@ import {
   type Plan,
   parsePlan,
   renewPlan,
+  spreadUnevenly,
   untouchedBy,
 } from '../structural/index.ts';
 import { openCalibration } from './calibration-data.ts';
@@ -53,13 +54,10 @@ export async function applyCommand(
       applyPlan(model.graph, plan, { ...cuttingOf(options, model, calibration), onProgress }),
     ),
   );
-  const outcome = {
-    ...applied,
-    plan: renewPlan(plan, applied.groups),
-    cuts: layerCuts(applied.groups, applied.removed),
-    blocks: [],
-  };
-  await settle(model, { ...outcome, whyNot: outcome.plan.kept }, options, {
+  const renewed = renewPlan(plan, applied.groups);
+  const cuts = layerCuts(applied.groups, applied.removed);
+  const whyNot = [...renewed.kept, ...spreadUnevenly(cuts, renewed)];
+  await settle(model, { ...applied, plan: renewed, cuts, whyNot, blocks: [] }, options, {
     model: source,
     plan: planPath,
     calibration: calibration?.text ?? null,

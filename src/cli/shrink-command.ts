@@ -14,6 +14,7 @@ import {
   type ShrinkOptions,
   type Shrunk,
   shrink,
+  spreadUnevenly,
 } from '../structural/index.ts';
 import { type OpenedCalibration, openCalibration } from './calibration-data.ts';
 import { type LoadedModel, loadModel, requireShapes } from './load.ts';
@@ -233,11 +234,12 @@ function refuseNothing({ removed, whyNot }: Shrunk, { output }: ShrinkCommandOpt
 }
 
 function outcomeOf(model: LoadedModel, shrunk: Shrunk | null, blocks: WithoutBlocks | null): Outcome {
+  const cuts = shrunk ? layerCuts(shrunk.groups, shrunk.removed) : [];
   return {
     graph: shrunk?.graph ?? blocks?.graph ?? model.graph,
     plan: shrunk?.plan ?? null,
-    cuts: shrunk ? layerCuts(shrunk.groups, shrunk.removed) : [],
-    whyNot: shrunk?.whyNot ?? [],
+    cuts,
+    whyNot: shrunk ? [...shrunk.whyNot, ...spreadUnevenly(cuts, shrunk.plan)] : [],
     verification: shrunk?.verification ?? null,
     reached: shrunk?.reached ?? null,
     recalibration: shrunk?.recalibration ?? null,

@@ -167,7 +167,7 @@ export async function settle(
     ...noteLines(notes),
     ...written(plan, 'plan'),
     ...(isWritten ? [...written(output), 'checked     read back and run in onnxruntime'] : []),
-    ...(dryRun ? ['nothing was written but what was asked for (--dry-run)'] : []),
+    ...(dryRun ? ['no model was written (--dry-run)'] : []),
     ...reports.map((path) => `report      ${path}`),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
