@@ -20,10 +20,13 @@ import {
 import { interruptible } from './interrupt.ts';
 import { checkOutput, printJson } from './output.ts';
 import { withProgress } from './progress.ts';
+import { roundsCommand } from './rounds-command.ts';
+import { checkKind } from './rounds-options.ts';
 import { bytes, percent, renderTable, withCommas } from './table.ts';
 import { judge, measure, writeVerified } from './trained-model.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
 import { dataFacts, dataLines, evaluationLoader, trainLoader } from './training-data.ts';
+import { checkFloor, floorLine, floorOf } from './training-floor.ts';
 import { type OpenedModel, openModel, trainable } from './training-model.ts';
 import type { IterateCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
@@ -38,6 +41,9 @@ export async function iterateCommand(source: string, options: IterateCommandOpti
   checkReport(options);
   checkCheckpoint(options);
   checkOptimizer(options);
+  checkKind(options);
+  checkFloor(options);
+  if (options.structural) return roundsCommand(source, options);
   const target = targetOf(options);
   checkTogether(options);
   const opened = await openModel(source, options);
@@ -66,7 +72,7 @@ export async function iterateCommand(source: string, options: IterateCommandOpti
           frameOf(`${source}: pruned and fine-tuned in rounds`, options, data, factsOf(settings)),
           [
             modelSection(before, after),
-            ...iterateSections(history, floorLine(history, options)),
+            ...iterateSections(history, floorLine(history.dense, options)),
             ...(analysed ? [sensitivitySection(analysed)] : []),
             ...weightParts,
           ],
@@ -113,26 +119,20 @@ function targetOf({ targetSparsity, targetParameters, targetSize }: IterateComma
     );
   }
   if (targetSparsity !== undefined) return { sparsity: targetSparsity };
-  if (targetParameters !== undefined) return { parameters: targetParameters };
-  return { fileSize: targetSize! };
+  const amount = targetParameters ?? targetSize!;
+  if ('value' in amount) return targetParameters ? { parameters: amount.value } : { fileSize: amount.value };
+  throw new UsageError(
+    `--target-${targetParameters ? 'parameters' : 'size'}: a share is for --structural; give ${targetParameters ? 'a number such as 10000' : 'a size such as 40KB'}, or a share of the weights to be zero: --target-sparsity 0.95`,
+  );
 }
 
 /** Throws UsageError for options that have no part beside the others. */
-function checkTogether({
-  floor,
-  maxDrop,
-  rounds,
-  rate,
-  sparsitySchedule,
-  granularity,
-}: IterateCommandOptions): void {
-  if (floor !== undefined && maxDrop !== undefined) {
-    throw new UsageError('--floor and --max-drop both say how far accuracy may fall; give one of them');
-  }
+function checkTogether({ scope, rounds, rate, sparsitySchedule, granularity }: IterateCommandOptions): void {
+  if (scope === 'isomorphic') throw new UsageError('--scope isomorphic is for --structural');
   if (rate !== undefined && !(rate > 0 && rate < 1)) {
     throw new UsageError(`--rate: expected a share between 0 and 1, got ${rate}`);
   }
-  if (rate !== undefined && (rounds !== undefined || sparsitySchedule !== 'exponential')) {
+  if (rate !== undefined && (rounds !== undefined || (sparsitySchedule ?? 'exponential') !== 'exponential')) {
     const why = rounds === undefined ? `--sparsity-schedule ${sparsitySchedule}` : '--rounds';
     throw new UsageError(`--rate has no part here: ${why} says how much each round prunes`);
   }
@@ -147,10 +147,10 @@ function checkTogether({
 function settingsOf(source: string, options: IterateCommandOptions, target: IterateTarget) {
   const { data, validationSplit, limit, normalize, seed = 0, batchSize } = options;
   const {
-    sparsitySchedule,
+    sparsitySchedule = 'exponential',
     rounds,
     rate,
-    scope,
+    scope = 'global',
     granularity = 'weight',
     include = [],
     exclude = [],
@@ -213,8 +213,9 @@ async function run(
   settings: ReturnType<typeof settingsOf>,
   target: IterateTarget,
 ): Promise<IterateHistory> {
-  const { sparsitySchedule, rounds, rate, scope, finetuneEpochs: epochs, clipGradNorm, threads } = options;
-  const { floor, maxDrop, checkpointEvery, seed = 0 } = options;
+  const { sparsitySchedule = 'exponential', rounds, rate, scope, finetuneEpochs: epochs } = options;
+  const { clipGradNorm, threads } = options;
+  const { checkpointEvery, seed = 0 } = options;
   const checkpoint = openCheckpoint(options, settings);
   const chosen = chosenOf(options);
   const amounts = analysed && amountsFrom(analysed, { sparsity: options.targetSparsity ?? USUAL_SPARSITY });
@@ -244,7 +245,7 @@ async function run(
             ...(clipGradNorm === undefined ? {} : { clipGradNorm }),
             ...(threads === undefined ? {} : { threads }),
           },
-          floor: floor !== undefined ? { atLeast: floor } : maxDrop !== undefined ? { drop: maxDrop } : null,
+          floor: floorOf(options),
           inputShape: [1, ...data.inputShape],
           checkpoint,
           resume: checkpoint !== null,
@@ -267,20 +268,13 @@ async function run(
 function roundsOf({
   rounds,
   rate = 0.2,
-  sparsitySchedule,
+  sparsitySchedule = 'exponential',
   targetSparsity,
 }: IterateCommandOptions): number | null {
   if (sparsitySchedule === 'one-shot') return 1;
   if (rounds !== undefined) return rounds;
   if (sparsitySchedule !== 'exponential' || targetSparsity === undefined) return null;
   return Math.max(1, Math.ceil(Math.log(1 - targetSparsity) / Math.log(1 - rate)));
-}
-
-/** The accuracy that must be held, for the report's chart. */
-function floorLine({ dense }: IterateHistory, { floor, maxDrop }: IterateCommandOptions): { floor?: number } {
-  if (floor !== undefined) return { floor };
-  const { accuracy } = dense;
-  return maxDrop === undefined || accuracy === undefined ? {} : { floor: accuracy - maxDrop };
 }
 
 /** Rounds as a table for the terminal. */

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import { commandLine } from './command-line.ts';
 import { collect, wholeNumber } from './parse.ts';
+import { withRounds } from './rounds-options.ts';
+import { parseCountTarget, parseSizeTarget } from './shrink-parse.ts';
 import {
   type EvaluateCommandOptions,
   type IterateCommandOptions,
@@ -15,7 +17,7 @@ import {
   withSplit,
   withTraining,
 } from './training-options.ts';
-import { parseBytes, parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
+import { parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
 
 const DATA_HELP = `
 --data takes a folder of MNIST's idx files, of CIFAR-10's batches, or of class
@@ -111,67 +113,79 @@ export function addIterate(program: Command, args: readonly string[]): void {
     .command('iterate')
     .description('prune and fine-tune in rounds, until a target is met or accuracy would fall too far')
     .argument('<model>', 'an .onnx file, or an architecture with --weights');
-  withLayers(
-    withReport(
-      withCheckpoint(
-        withOptimizer(
-          withSplit(withData(command))
-            .requiredOption('-o, --output <file>', 'ONNX file to write')
-            .option(
-              '--target-sparsity <share>',
-              'share of the prunable weights to set to zero, as 0.95',
-              parseShare,
-            )
-            .option('--target-parameters <n>', 'parameters that are to be left', wholeNumber(1))
-            .option('--target-size <size>', 'size of the file with gzip, as 40KB', parseBytes)
-            .addOption(
-              new Option('--sparsity-schedule <name>', 'how sparsity grows from round to round')
-                .choices(['exponential', 'cubic', 'linear', 'one-shot'])
-                .default('exponential'),
-            )
-            .option('--rounds <n>', 'rounds of pruning', wholeNumber(1))
-            .option(
-              '--rate <share>',
-              'exponential: share of what remains that each round prunes; default 0.2',
-              parseShare,
-            )
-            .addOption(
-              new Option(
-                '--scope <scope>',
-                'rank weights over all layers together, within each, or prune each layer as its sensitivity allows',
+  withRounds(
+    withLayers(
+      withReport(
+        withCheckpoint(
+          withOptimizer(
+            withSplit(withData(command))
+              .requiredOption('-o, --output <file>', 'ONNX file to write')
+              .option(
+                '--target-sparsity <share>',
+                'share of the prunable weights to set to zero, as 0.95',
+                parseShare,
               )
-                .choices(['global', 'layer', 'sensitivity'])
-                .default('global'),
-            )
-            .option(
-              '--granularity <kind>',
-              'what goes as one: weight, row, column, kernel, filter, block:RxC',
-            )
-            .option('--finetune-epochs <n>', 'epochs of fine-tuning after each pruning', wholeNumber(1), 2)
-            .option(
-              '--floor <accuracy>',
-              'end where validation accuracy would fall below, as 0.98',
-              parseShare,
-            )
-            .option('--max-drop <share>', 'end where it would fall by more than this, as 0.5%', parseShare),
-          'trained',
-        ),
-        'after each epoch and when interrupted',
-      ).option('--checkpoint-every <n>', 'also after every n batches', wholeNumber(1)),
-    ),
+              .option(
+                '--target-parameters <n>',
+                'parameters that are to be left; 50% too, with --structural',
+                parseCountTarget,
+              )
+              .option(
+                '--target-size <size>',
+                'size of the file with gzip, as 40KB; with --structural of the file as it is, and 50% too',
+                parseSizeTarget,
+              )
+              .addOption(
+                new Option(
+                  '--sparsity-schedule <name>',
+                  'how sparsity grows from round to round; default exponential',
+                ).choices(['exponential', 'cubic', 'linear', 'one-shot']),
+              )
+              .option('--rounds <n>', 'rounds of pruning; default 3 with --structural', wholeNumber(1))
+              .option(
+                '--rate <share>',
+                'exponential: share of what remains that each round prunes; default 0.2',
+                parseShare,
+              )
+              .addOption(
+                new Option(
+                  '--scope <scope>',
+                  'rank over all layers together (default), within each (default of --structural), over layers that are alike (isomorphic, --structural), or prune each layer as its sensitivity allows',
+                ).choices(['global', 'layer', 'isomorphic', 'sensitivity']),
+              )
+              .option(
+                '--granularity <kind>',
+                'what goes as one: weight, row, column, kernel, filter, block:RxC',
+              )
+              .option('--finetune-epochs <n>', 'epochs of fine-tuning after each pruning', wholeNumber(1), 2)
+              .option(
+                '--floor <accuracy>',
+                'end where validation accuracy would fall below, as 0.98',
+                parseShare,
+              )
+              .option('--max-drop <share>', 'end where it would fall by more than this, as 0.5%', parseShare),
+            'trained',
+          ),
+          'after each epoch and when interrupted',
+        ).option('--checkpoint-every <n>', 'also after every n batches', wholeNumber(1)),
+      ),
+    ).option('--force', 'write over existing files'),
   )
-    .option('--force', 'write over existing files')
     .addHelpText(
       'after',
       `${DATA_HELP}
 
-What is written is the sparsest model whose accuracy is not below the floor.
+What is written is the sparsest model whose accuracy is not below the floor; with
+--structural the smallest. There channels go with all that hangs on them, each cut
+is proven, batch norm is measured anew, and the model trains on, round by round.
 
 Examples:
   $ secateur iterate lenet5.onnx --data mnist -o sparse.onnx \\
       --target-sparsity 0.95 --max-drop 0.5%
   $ secateur iterate lenet5.onnx --data mnist -o small.onnx \\
-      --target-size 40KB --checkpoint run.ckpt --report run.html`,
+      --target-size 40KB --checkpoint run.ckpt --report run.html
+  $ secateur iterate lenet5.onnx --data mnist -o small.onnx --structural \\
+      --target-macs 50% --max-drop 1% --distill`,
     )
     .action(async (model: string, options: Omit<IterateCommandOptions, 'line'>) =>
       (await import('./iterate-command.ts')).iterateCommand(model, { ...options, line: commandLine(args) }),

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { ModelOptions, OutputOptions } from './commands.ts';
 import { collect, parseShape, wholeNumber } from './parse.ts';
+import type { RoundsOptions } from './rounds-options.ts';
+import type { Target } from './shrink-parse.ts';
 import {
   type Augmentation,
   numberIn,
@@ -101,15 +103,16 @@ export interface IterateCommandOptions
   extends DataOptions,
     ReportOptions,
     CheckpointOptions,
-    OptimizerOptions {
+    OptimizerOptions,
+    RoundsOptions {
   readonly output: string;
   readonly targetSparsity?: number;
-  readonly targetParameters?: number;
-  readonly targetSize?: number;
-  readonly sparsitySchedule: 'exponential' | 'cubic' | 'linear' | 'one-shot';
+  readonly targetParameters?: Target;
+  readonly targetSize?: Target;
+  readonly sparsitySchedule?: 'exponential' | 'cubic' | 'linear' | 'one-shot';
   readonly rounds?: number;
   readonly rate?: number;
-  readonly scope: 'global' | 'layer' | 'sensitivity';
+  readonly scope?: 'global' | 'layer' | 'sensitivity' | 'isomorphic';
   readonly granularity?: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];

@@ -6,3 +6,9 @@ export { lotterySection } from './lottery.ts';
 export { type ModelState, modelSection, stateOf, weightSections, weightsNow } from './model.ts';
 export { type SensitivitySectionOptions, sensitivitySection } from './sensitivity.ts';
 export { type ShrinkSummary, shrinkSections } from './shrink.ts';
+export {
+  cutsOfRounds,
+  type ShrinkRoundsSectionsOptions,
+  shrinkRoundsOutcome,
+  shrinkRoundsSections,
+} from './shrink-rounds.ts';
