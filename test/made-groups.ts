@@ -59,6 +59,7 @@ export function madeGroups(layers: readonly MadeLayer[], lanes?: readonly MadeLa
     lanes: made,
     needed: groups.map(({ units }) => units),
     whyNot,
+    unitOfLabel: Int32Array.from(groupOf.keys()),
     keptLabels: (removed) => removed.map((gone) => 1 - gone),
     problems: () => [],
   };

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../core/errors.ts';
+import { namePattern } from '../core/name-pattern.ts';
 import type { AnyModule, Parameter } from '../nn/index.ts';
 import type { PruningTarget } from './global.ts';
 import { type Granularity, granularityProblem } from './granularity.ts';
@@ -26,20 +27,11 @@ export interface SelectOptions {
 const list = <T extends string | RegExp>(given: T | readonly T[]): readonly T[] =>
   typeof given === 'string' || given instanceof RegExp ? [given] : (given as readonly T[]);
 
-/** The text pattern as a regular expression for the whole of a path. */
-function globExpression(glob: string): RegExp {
-  const source = glob
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, 's');
-}
-
 type Matcher = (text: string) => boolean;
 
 function matcherOf(patterns: Pattern | readonly Pattern[]): Matcher {
   const expressions = list(patterns).map((pattern) => {
-    if (typeof pattern === 'string') return globExpression(pattern);
+    if (typeof pattern === 'string') return namePattern(pattern);
     // A global expression remembers where its last match ended.
     return new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
   });

@@ -69,6 +69,7 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     unitCount,
     groupOf,
     whyNot,
+    kindOf: kindsOf(coupling, unitOfLabel, unitCount),
     matrices: matrices.map(({ rows, elements, where }) => ({ rows, units: unitsOf(elements), where })),
   });
   for (const [unit, why] of stuck) whyNot[unit] ??= why;
@@ -91,10 +92,35 @@ export function groupChannels(coupling: Coupling, options: GroupOptions = {}): C
     lanes,
     needed,
     whyNot,
+    unitOfLabel,
     keptLabels,
     problems: (removed) => problems(all, matrices, unitsOf, removed),
   };
   return all;
+}
+
+/** A number for each unit, the same for those that the same layers make. */
+function kindsOf(coupling: Coupling, unitOfLabel: Int32Array, unitCount: number): Int32Array {
+  const kinds = new Int32Array(unitCount);
+  const seen = new Int32Array(unitCount);
+  let known = 1;
+  coupling.sources.forEach(({ labels }, source) => {
+    /** What becomes of a kind with this layer. */
+    const next = new Map<number, number>();
+    for (const label of labels) {
+      const unit = unitOfLabel[label]!;
+      if (unit < 0 || seen[unit] === source + 1) continue;
+      seen[unit] = source + 1;
+      const kind = kinds[unit]!;
+      let own = next.get(kind);
+      if (own === undefined) {
+        own = known++;
+        next.set(kind, own);
+      }
+      kinds[unit] = own;
+    }
+  });
+  return kinds;
 }
 
 /** A matrix of labels of which each row must lose equally many. */

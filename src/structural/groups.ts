@@ -77,6 +77,8 @@ export interface ChannelGroups {
   readonly needed: readonly Int32Array[];
   /** Why a unit cannot go; null where it can. */
   readonly whyNot: readonly (string | null)[];
+  /** The unit that each label goes with; -1 where it stays whatever goes. */
+  readonly unitOfLabel: Int32Array;
   /** For each label 1 where it stays when these units (1: removed) go, with all that follows from it. */
   keptLabels(removed: Uint8Array): Uint8Array;
   /** Why these units cannot go together, a sentence each; none where they can. */

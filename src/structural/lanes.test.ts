@@ -29,6 +29,22 @@ describe('findLanes', () => {
     expect(lanes).toEqual([{ cells: [Int32Array.of(0, 2)], drop: [1], maxSteps: 2 }]);
   });
 
+  it('gives units that other layers make a lane of their own, unless they are few', () => {
+    const lanesOf = (few: number) =>
+      findLanes({
+        unitCount: 20,
+        groupOf: new Int32Array(20),
+        whyNot: free(20),
+        kindOf: Int32Array.from({ length: 20 }, (_, unit) => Number(unit < few)),
+        matrices: [],
+      }).lanes.map(({ cells, maxSteps }) => [cells.map(({ length }) => length), maxSteps]);
+    expect(lanesOf(8)).toEqual([
+      [[8], 7],
+      [[12], 11],
+    ]);
+    expect(lanesOf(7)).toEqual([[[20], 19]]);
+  });
+
   it('takes one from each row of a matrix', () => {
     const { lanes } = findLanes({
       unitCount: 6,

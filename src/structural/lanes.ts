@@ -14,8 +14,13 @@ export interface LaneProblem {
   readonly unitCount: number;
   readonly groupOf: Int32Array;
   readonly whyNot: readonly (string | null)[];
+  /** The kind of each unit: those of one kind are made by the same layers. All of one kind where left out. */
+  readonly kindOf?: Int32Array;
   readonly matrices: readonly Matrix[];
 }
+
+/** Fewest units of a kind that make a cell of their own. */
+const FEWEST_OF_A_KIND = 8;
 
 /** Units of one group that are bound alike. */
 interface Cell {
@@ -34,11 +39,12 @@ export function findLanes(problem: LaneProblem): {
   readonly stuck: ReadonlyMap<number, string>;
 } {
   const { matrixOf, binding } = bindings(problem);
+  const kindCell = kindCells(problem);
   const cells = new Map<number | string, Cell>();
   for (let unit = 0; unit < problem.unitCount; unit++) {
     const rows = binding[unit] ?? [];
     const group = problem.groupOf[unit]!;
-    const key = rows.length === 0 ? group : `${group}|${rows.join(';')}`;
+    const key = rows.length === 0 ? `${group} ${kindCell(unit)}` : `${group}|${rows.join(';')}`;
     let cell = cells.get(key);
     if (!cell) {
       cell = { free: [], size: 0, rows };
@@ -94,6 +100,23 @@ export function findLanes(problem: LaneProblem): {
     });
   }
   return { lanes, stuck };
+}
+
+/**
+ * Tells units that nothing binds apart by their kinds, so that each layer loses its share where some of a group's layers have more channels than others (a stage of a ResNet without shortcut weights). A group with small kinds stays
+ * together: a ratio of a single unit is all or nothing.
+ */
+function kindCells({ kindOf, groupOf }: LaneProblem): (unit: number) => number {
+  if (!kindOf) return () => -1;
+  const sizes = new Map<number, number>();
+  for (const kind of kindOf) sizes.set(kind, (sizes.get(kind) ?? 0) + 1);
+  const isLarge = (kind: number): boolean => (sizes.get(kind) ?? 0) >= FEWEST_OF_A_KIND;
+  // A group with small kinds stays together.
+  const small = new Set<number>();
+  kindOf.forEach((kind, unit) => {
+    if (!isLarge(kind)) small.add(groupOf[unit]!);
+  });
+  return (unit) => (small.has(groupOf[unit]!) ? -1 : kindOf[unit]!);
 }
 
 /** For each unit, the rows it stands in; matrices of which every row holds the same bind nothing. */

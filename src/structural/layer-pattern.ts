@@ -1,15 +1,12 @@
 import { ArgumentError } from '../core/errors.ts';
+import { namePattern } from '../core/name-pattern.ts';
 
 /**
  * Tells whether a layer is meant by a pattern over layer names, as `include` and `exclude` of weight pruning take them: `*` stands for any characters, `?` for one, and the text must match the whole
  * name (`model.24.m.*`) or that of a module the layer stands in (`model.24`).
  */
 export function layerPattern(pattern: string): (layer: string) => boolean {
-  const escaped = Array.from(pattern, (character) => {
-    if (character === '*') return '.*';
-    return character === '?' ? '.' : character.replace(/[\\^$.+()[\]{}|]/, '\\$&');
-  });
-  const expression = new RegExp(`^${escaped.join('')}(?:\\..*)?$`, 's');
+  const expression = namePattern(pattern, { within: true });
   return (layer) => expression.test(layer);
 }
 

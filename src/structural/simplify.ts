@@ -28,7 +28,6 @@ import { type MergeFacts, planMerges } from './merge-constants.ts';
 import { NeededChannels } from './needed-channels.ts';
 import { ObservedChannels } from './observed-channels.ts';
 import { graphOfSubject } from './subject.ts';
-import { unitOfLabel } from './unit-of-label.ts';
 import type { WeightedSum } from './weighted-sum.ts';
 
 /** How a graph is simplified. */
@@ -138,7 +137,7 @@ class Round {
     const coupling = analyzeChannels(graph, options.shapes ? { shapes: options.shapes } : {});
     this.groups = groupChannels(coupling);
     this.#view = new ChannelView(coupling);
-    this.#units = unitOfLabel(this.groups);
+    this.#units = this.groups.unitOfLabel;
     this.#observed = new ObservedChannels(this.#view, options.threads);
   }
 
