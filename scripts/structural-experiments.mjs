@@ -8,7 +8,7 @@
  * `importance` cuts a trained network to shares of its MACs by each importance, fine-tunes, and judges on the test images; the row `dense` is trained as long and not cut. `simplify` masks half of the filters and removes them. Each seed
  * and method runs in a process of its own on one thread, `--jobs` of them at a time. Results go to `--results FILE`, a line of JSON each, as they come; what is there is not done again.
  *
- * `--weights FILE` (.safetensors or .npz, a state dict) takes a trained network instead of training one. `--epochs`, `--lr`, `--scope`, `--distill`, `--repair` and `--rounds` say how it is fine-tuned.
+ * `--weights FILE` (.safetensors or .npz, a state dict) takes a trained network instead of training one. `--epochs`, `--lr`, `--scope`, `--ignore`, `--distill`, `--repair` and `--rounds` say how it is fine-tuned.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -34,6 +34,7 @@ const { values: flags, positionals } = parseArgs({
     epochs: { type: 'string' },
     lr: { type: 'string' },
     scope: { type: 'string', default: 'layer' },
+    ignore: { type: 'string' },
     distill: { type: 'string', default: '0' },
     repair: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '1' },
@@ -57,6 +58,7 @@ const settings = {
   epochs: Number(flags.epochs ?? recipe.epochs),
   lr: Number(flags.lr ?? recipe.lr),
   scope: flags.scope === 'global' || flags.scope === 'isomorphic' ? flags.scope : 'layer',
+  ignore: flags.ignore?.split(',') ?? [],
   distill: Number(flags.distill),
   repair: flags.repair,
   rounds: Number(flags.rounds),

@@ -14,6 +14,7 @@ import { ROOT } from './tools.mjs';
  * @property {number} epochs Of fine-tuning.
  * @property {number} lr Of fine-tuning.
  * @property {'layer' | 'global' | 'isomorphic'} scope
+ * @property {readonly string[]} ignore Patterns of layers whose channels stay.
  * @property {number} distill Share of the dense model's word in the loss of fine-tuning; 0 for none.
  * @property {boolean} repair
  * @property {number} rounds Cuts, with a part of the epochs after each.
@@ -160,7 +161,7 @@ export async function cutRun(settings, places, seed, method, share) {
     places,
     seed,
   );
-  const { epochs, lr, rounds, scope, repair } = settings;
+  const { epochs, lr, rounds, scope, ignore, repair } = settings;
   let graph = graphOf(await dense());
   const teacher = settings.distill > 0 ? nn.fromGraph(graphOf(await dense())) : null;
   const row = { before: 0, accuracy: 0, macs: 1, parameters: 1, error: 0, seconds: 0 };
@@ -171,7 +172,7 @@ export async function cutRun(settings, places, seed, method, share) {
         // Each round takes the same share of what the one before left.
         macs: whole ? { value: whole.macs * share ** (round / rounds) } : { share: share ** (1 / rounds) },
         importance: { method, fallback: 'l2', seed },
-        ...{ scope, repair, seed },
+        ...{ scope, ignore, repair, seed },
         data: calibration,
         maxBatches: CALIBRATION_BATCHES,
         threads: 1,
