@@ -7,13 +7,13 @@
  *
  * Each seed runs in a process of its own on one thread, `--jobs` of them at a time. Prints a table, and writes FILE with `--json FILE`. `--data FOLDER` takes other digits.
  */
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { ensureInstall } from './ensure-install.mjs';
+import { inParallel, inProcess, loadRoom, spread } from './experiment-runs.mjs';
 import { ROOT } from './tools.mjs';
 
 const { values: flags, positionals } = parseArgs({
@@ -34,12 +34,9 @@ const { values: flags, positionals } = parseArgs({
 /** Sparsities of the rounds, among the weights of all five layers. */
 const SPARSITIES = [0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995];
 
-/** @param {string} room @returns {Promise<any>} */
-const load = (room) => import(pathToFileURL(join(ROOT, 'dist', room, 'index.js')).href);
-
 async function rooms() {
   const [data, models, nn, node, train] = await Promise.all(
-    ['data', 'models', 'nn', 'node', 'train'].map(load),
+    ['data', 'models', 'nn', 'node', 'train'].map(loadRoom),
   );
   const digits = {
     train: await node.loadMnist(flags.data, { train: true, size: 32 }),
@@ -107,33 +104,6 @@ async function lottery(seed) {
   });
 }
 
-/** Runs a seed in a process of its own. @param {string} what @param {number} seed @returns {Promise<any>} */
-function inProcess(what, seed) {
-  return new Promise((done, fail) => {
-    const args = [fileURLToPath(import.meta.url), what, ...process.argv.slice(3), '--only', String(seed)];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    let text = '';
-    child.stdout.on('data', (chunk) => {
-      text += chunk;
-    });
-    child.on('error', fail);
-    child.on('close', (status) => {
-      if (status === 0) done(JSON.parse(text));
-      else fail(new Error(`seed ${seed} ended with status ${status}`));
-    });
-  });
-}
-
-/** @param {readonly number[]} values */
-function spread(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const deviation =
-    values.length > 1
-      ? Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1))
-      : 0;
-  return `${(100 * mean).toFixed(2)} ± ${(100 * deviation).toFixed(2)}`;
-}
-
 /** @param {readonly any[]} runs */
 function printSparsity(runs) {
   console.log(
@@ -181,12 +151,12 @@ async function main() {
   const seeds = (flags.seeds ?? (what === 'sparsity' ? '0,1,2' : '0,1,2,3,4')).split(',').map(Number);
   /** @type {any[]} */
   const runs = new Array(seeds.length);
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < seeds.length; index = next++)
-      runs[index] = await inProcess(what, seeds[index] ?? 0);
-  };
-  await Promise.all(Array.from({ length: Number(flags.jobs) }, worker));
+  await inParallel(seeds, Number(flags.jobs), (seed, index) => {
+    const args = [fileURLToPath(import.meta.url), what, ...process.argv.slice(3), '--only', String(seed)];
+    return inProcess(args, (result) => {
+      runs[index] = result;
+    });
+  });
   if (flags.json !== undefined)
     writeFileSync(flags.json, `${JSON.stringify({ experiment: what, seeds, runs }, null, 1)}\n`);
   if (what === 'sparsity') printSparsity(runs);
