@@ -65,6 +65,7 @@ const PACKAGES = {
   'cli-progress': ['cli'],
   'cli-table3': ['cli'],
   sharp: ['node'],
+  yaml: ['node'],
   // Loaded when a chart is drawn: their import takes a quarter of a second.
   vega: ['report'],
   'vega-lite': ['report'],

@@ -31,6 +31,7 @@ export {
 export { defaultGenerator, Generator, manualSeed } from './core/random.ts';
 export { type RawBytes, type SparseTensor, Tensor, type TensorData } from './core/tensor.ts';
 export * as data from './data/index.ts';
+export * as detect from './detect/index.ts';
 export * as onnx from './io/index.ts';
 export * as ir from './ir/index.ts';
 export * as models from './models/index.ts';

@@ -9,6 +9,7 @@ export {
 } from './data-files.ts';
 export { type Cifar10PngOptions, readCifar10Png } from './data-files-cifar-png.ts';
 export { type LoadDatasetOptions, type LoadedDataset, loadDataset } from './data-files-detect.ts';
+export { readImage } from './decode-rgb.ts';
 export {
   type FileContent,
   readBytes,
@@ -26,3 +27,14 @@ export {
 } from './image-folder.ts';
 export { readModel, type WriteModelOptions, writeModel } from './model.ts';
 export { readTensors, type WriteTensorsOptions, writeTensors } from './tensors.ts';
+export {
+  labelPath,
+  readYoloData,
+  type YoloData,
+  type YoloDataset,
+  type YoloDatasetOptions,
+  type YoloImage,
+  type YoloSplit,
+  yoloDataset,
+} from './yolo-data.ts';
+export { parseYoloLabels } from './yolo-labels.ts';

@@ -1,0 +1,153 @@
+import { ArgumentError } from '../core/errors.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { type Size, sizeOfImage } from '../data/index.ts';
+import type { ImageSize, LabelledBox } from './box.ts';
+import { clipBox } from './box.ts';
+import type { DetectionDataset } from './dataset.ts';
+import { DetectionMetrics, type DetectionMetricsOptions, type DetectionResult } from './detection-metrics.ts';
+import type { Detector } from './detector.ts';
+import { letterbox, type Placement, scaleBoxes } from './letterbox.ts';
+import { type NmsOptions, nonMaxSuppression } from './non-max-suppression.ts';
+import { pixelsOf } from './pixels.ts';
+import { rectangularBatches } from './rectangular-batches.ts';
+import { resizePixels } from './resize-pixels.ts';
+
+/** Options of `evaluateDetector`; as val.py's where they are left out. */
+export interface EvaluateDetectorOptions
+  extends DetectionMetricsOptions,
+    Pick<NmsOptions, 'confThres' | 'iouThres' | 'agnostic' | 'maxDet' | 'maxNms'> {
+  /** As of `Detector.detect`. */
+  readonly size?: Size;
+  /** Images in a batch, where the model takes any number; default 1. With `rect` also how many images share a size; 32 in val.py. */
+  readonly batchSize?: number;
+  /**
+   * Batches of images of like proportions, with half a stride of edges, as val.py does for PyTorch checkpoints; of exported models it makes squares. The model must take any size. Default false.
+   */
+  readonly rect?: boolean;
+  /** Called after each batch. */
+  readonly onBatch?: (done: number, total: number) => void;
+}
+
+/** What images are put into together. */
+interface Batch {
+  readonly indices: readonly number[];
+  readonly shape: readonly [height: number, width: number];
+}
+
+/**
+ * Judges a detector on a data set as YOLOv5's val.py: confidences from 0.001 on, overlaps of 0.6 suppressed, every class of a box a detection, at most 300 of an image. Images whose pixels cannot be read
+ * are left out.
+ *
+ * Throws ArgumentError where the data has other classes than the detector has names, or `rect` is asked of a model of one size; the errors of `Detector.predict`.
+ */
+export async function evaluateDetector(
+  detector: Detector,
+  dataset: DetectionDataset,
+  options: EvaluateDetectorOptions = {},
+): Promise<DetectionResult> {
+  const { confThres = 0.001, iouThres = 0.6, agnostic, maxDet, maxNms, onBatch } = options;
+  const known = detector.names;
+  if (known !== null && known.length !== dataset.names.length) {
+    throw new ArgumentError(
+      `evaluateDetector: the model knows ${known.length} classes, the data has ${dataset.names.length}; expected a model trained on the data's classes`,
+    );
+  }
+  const metrics = new DetectionMetrics(dataset.names, options);
+  const size = detector.sizeFor(options.size);
+  let done = 0;
+  for (const { indices, shape } of batchesOf(detector, dataset, size, options)) {
+    const prepared: PreparedImage[] = [];
+    for (const index of indices) {
+      const sample = await dataset.get(index);
+      if (sample !== null) prepared.push(prepare(sample.image, sample.labels, Math.max(...size), shape));
+    }
+    if (prepared.length > 0) {
+      const prediction = await detector.predict(prepared.map(({ image }) => image));
+      const found = nonMaxSuppression(prediction, {
+        confThres,
+        iouThres,
+        multiLabel: true,
+        ...(agnostic === undefined ? {} : { agnostic }),
+        ...(maxDet === undefined ? {} : { maxDet }),
+        ...(maxNms === undefined ? {} : { maxNms }),
+      });
+      found.forEach((detections, place) => {
+        const { size: own, labels, placement } = prepared[place]!;
+        const [height, width] = shape;
+        const boxes = scaleBoxes(
+          detections.map(({ box }) => box),
+          { height, width },
+          own,
+          placement,
+        );
+        metrics.add(
+          detections.map((detection, at) => ({ ...detection, box: boxes[at]! })),
+          labels,
+        );
+      });
+    }
+    done += indices.length;
+    onBatch?.(done, dataset.length);
+  }
+  return metrics.compute();
+}
+
+function batchesOf(
+  detector: Detector,
+  dataset: DetectionDataset,
+  size: readonly [height: number, width: number],
+  { rect = false, batchSize }: EvaluateDetectorOptions,
+): Batch[] {
+  const count = detector.batchSize ?? batchSize ?? 1;
+  if (rect) {
+    if (detector.inputSize !== null) {
+      throw new ArgumentError(
+        `evaluateDetector: rect needs a model that takes any size; this one takes ${detector.inputSize.join(' x ')}`,
+      );
+    }
+    return rectangularBatches(dataset.sizes, {
+      size: Math.max(...size),
+      stride: detector.stride,
+      batchSize: count,
+    });
+  }
+  const batches: Batch[] = [];
+  for (let start = 0; start < dataset.length; start += count) {
+    const indices = Array.from({ length: Math.min(count, dataset.length - start) }, (_, at) => start + at);
+    batches.push({ indices, shape: size });
+  }
+  return batches;
+}
+
+interface PreparedImage {
+  readonly image: Tensor;
+  readonly size: ImageSize;
+  readonly labels: readonly LabelledBox[];
+  readonly placement: Placement;
+}
+
+/** An image scaled so that its longer side is `longest`, then put into `shape` without enlarging. Source: `load_image` and `__getitem__` of YOLOv5's dataloaders.py. */
+function prepare(image: Tensor, labels: readonly LabelledBox[], longest: number, shape: Size): PreparedImage {
+  const { height, width } = pixelsOf('evaluateDetector', image);
+  const scale = longest / Math.max(height, width);
+  // Cut down to whole pixels, not rounded, as YOLOv5 7.0 does.
+  const side = (length: number): number => Math.max(1, Math.trunc(length * scale));
+  const [scaledHeight, scaledWidth] = [side(height), side(width)];
+  const scaled =
+    scale === 1 ? image : resizePixels(image, [scaledHeight, scaledWidth], scale > 1 ? 'linear' : 'area');
+  const boxed = letterbox(scaled, {
+    size: sizeOfImage('evaluateDetector', shape),
+    auto: false,
+    scaleup: false,
+  });
+  const size = { height, width };
+  return {
+    image: boxed.image,
+    size,
+    labels: labels.map(({ box, label }) => ({ label, box: clipBox(box, size) })),
+    placement: {
+      ratio: [(boxed.ratio[0] * scaledWidth) / width, (boxed.ratio[1] * scaledHeight) / height],
+      pad: boxed.pad,
+    },
+  };
+}
