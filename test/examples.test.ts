@@ -17,10 +17,12 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   '4-custom-pruning.mjs': ['0 1 0 1 0 1 0 1 0 1'],
   '5-yolov5-sparsity.mjs': ['GFLOPs      7.9331296', 'parameters  7.02772 M', 'after prune(model, 0.3)'],
   '7-train-prune-finetune.mjs': ['trained:  9', '3      90.0 %', 'written:  '],
+  '8-cut-in-rounds.mjs': ['0      81194       274656', "fc3: reaches the output 'output'", 'written:  '],
   '6-onnx-file.mjs': ['276292 parameters, 100418560 MACs, 0 zeros', "largest difference of 'boxes': "],
 };
 /** Where examples that write a file are told to. */
 const WRITES: Readonly<Record<string, readonly string[]>> = {
+  '8-cut-in-rounds.mjs': [join(mkdtempSync(join(tmpdir(), 'secateur-example-')), 'small.onnx')],
   '7-train-prune-finetune.mjs': [join(mkdtempSync(join(tmpdir(), 'secateur-example-')), 'sparse.onnx')],
 };
 const NEEDS_SHARED = ['6-onnx-file.mjs'];
