@@ -11,6 +11,7 @@ import { parseClassNames } from './class-names.ts';
 import { type Letterboxed, letterbox, scaleBoxes } from './letterbox.ts';
 import { type NmsOptions, nonMaxSuppression } from './non-max-suppression.ts';
 import { pixelsOf } from './pixels.ts';
+import { resizeInput } from './resize-input.ts';
 
 /** Options of `Detector`. */
 export interface DetectorOptions {
@@ -18,6 +19,8 @@ export interface DetectorOptions {
   readonly names?: readonly string[];
   /** Threads of the engine, for a graph; by default as many as the machine has. */
   readonly threads?: number;
+  /** Most images that are run at once, where the model takes any number. Default 8. */
+  readonly batchSize?: number;
 }
 
 /** Options of `Detector.detect`. */
@@ -26,12 +29,14 @@ export interface DetectOptions extends NmsOptions {
   readonly size?: Size;
   /** Edges only up to the next multiple of the stride, where the model takes any size. Default false: a square. */
   readonly auto?: boolean;
-  /** Images in a batch, where the model takes any number. Default 1. */
-  readonly batchSize?: number;
 }
 
 const STRIDE = 32;
 const SIZE = 640;
+const BATCH_SIZE = 8;
+
+/** Compiled sizes that are kept: those of batches of like proportions come one after the other. */
+const MOST_KEPT = 2;
 
 /** `toFloat` does not draw. */
 const NO_DRAWS = /* @__PURE__ */ new Generator(0);
@@ -45,16 +50,20 @@ const NO_DRAWS = /* @__PURE__ */ new Generator(0);
 export class Detector {
   /** Names of the classes; null where neither the model nor the options say. */
   readonly names: readonly string[] | null;
-  /** [height, width] that the model takes; null where any will do. */
+  /** [height, width] that the model was made for; null where any will do. */
   readonly inputSize: readonly [height: number, width: number] | null;
-  /** Images that the model takes at once; null where any number will do. */
-  readonly batchSize: number | null;
+  /** Images that are run at once. */
+  readonly batchSize: number;
   /** Sizes of the input are multiples of this. */
   readonly stride: number;
   readonly #model: Graph | AnyModule;
   readonly #dtype: 'float32' | 'float16';
   readonly #threads: number | undefined;
-  #session: Promise<Session> | null = null;
+  /** The model's own number of images; null where any will do. */
+  readonly #batch: number | null;
+  /** Compiled graphs by size of the input, the last used last. */
+  readonly #sessions = new Map<string, Promise<Session>>();
+  #takesAnySize: boolean | null = null;
 
   /** Throws ShapeError where a graph's input is not that of a detector, ArgumentError for a module in training mode. */
   constructor(model: Graph | AnyModule, options: DetectorOptions = {}) {
@@ -66,12 +75,28 @@ export class Detector {
     this.#dtype = dtype;
     this.#threads = options.threads;
     this.inputSize = typeof height === 'number' && typeof width === 'number' ? [height, width] : null;
-    this.batchSize = typeof batch === 'number' ? batch : null;
+    this.#batch = typeof batch === 'number' ? batch : null;
+    this.batchSize = this.#batch ?? options.batchSize ?? BATCH_SIZE;
+    if (!Number.isSafeInteger(this.batchSize) || this.batchSize < 1) {
+      throw new ArgumentError(
+        `Detector: batchSize expects a whole number of at least 1, got ${this.batchSize}`,
+      );
+    }
     const metadata = graph?.meta.metadata;
     const named = metadata?.get('names');
     this.names = options.names ?? (named === undefined ? null : parseClassNames(named));
     const stride = Number(metadata?.get('stride'));
     this.stride = Number.isSafeInteger(stride) && stride > 0 ? stride : STRIDE;
+  }
+
+  /** True where images of any size can be run, multiples of the stride: the model leaves the size open, or is a graph that can be made for another. */
+  get takesAnySize(): boolean {
+    if (this.inputSize === null) return true;
+    const [height, width] = this.inputSize;
+    const { stride } = this;
+    this.#takesAnySize ??=
+      this.#model instanceof Graph && resizeInput(this.#model, height + stride, width + stride) !== null;
+    return this.#takesAnySize;
   }
 
   /** Name of a class, or its number. */
@@ -88,7 +113,7 @@ export class Detector {
     const up = (side: number): number => Math.ceil(side / this.stride) * this.stride;
     const [height, width] = [up(asked[0]), up(asked[1])];
     const only = this.inputSize;
-    if (only !== null && (only[0] !== height || only[1] !== width)) {
+    if (only !== null && (only[0] !== height || only[1] !== width) && !this.takesAnySize) {
       throw new ArgumentError(
         `Detector: the model takes images of ${only.join(' x ')}, and no other size; asked for ${asked.join(' x ')}`,
       );
@@ -111,10 +136,11 @@ export class Detector {
     if (other !== undefined) {
       throw new ShapeError(`Detector: expected images of one size in a batch, got ${first} and ${other}`);
     }
-    const most = this.batchSize ?? images.length;
     const parts: Tensor[] = [];
-    for (let start = 0; start < images.length; start += most) {
-      const some = images.slice(start, start + most);
+    for (let start = 0; start < images.length; start += this.batchSize) {
+      const some = images.slice(start, start + this.batchSize);
+      // A model of a fixed number of images gets black ones for those that are missing.
+      const most = this.#batch ?? some.length;
       const batch = new Float32Array(most * 3 * height * width);
       some.forEach((image, index) => {
         batch.set(toFloat()(image, NO_DRAWS).float32, index * 3 * height * width);
@@ -135,15 +161,11 @@ export class Detector {
   async detect(images: readonly Tensor[], options: DetectOptions = {}): Promise<Detection[][]> {
     const size = this.sizeFor(options.size);
     const auto = this.inputSize === null && (options.auto ?? false);
-    const most = this.batchSize ?? options.batchSize ?? 1;
-    if (!Number.isSafeInteger(most) || most < 1) {
-      throw new ArgumentError(`Detector: batchSize expects a whole number of at least 1, got ${most}`);
-    }
     const found: Detection[][] = [];
     for (let start = 0; start < images.length; ) {
       const batch: { image: Tensor; boxed: Letterboxed }[] = [];
       // As many in a row as come out in one size.
-      for (const image of images.slice(start, start + most)) {
+      for (const image of images.slice(start, start + this.batchSize)) {
         const boxed = letterbox(image, { size, auto, stride: this.stride });
         if (batch.length > 0 && `${batch[0]!.boxed.image}` !== `${boxed.image}`) break;
         batch.push({ image, boxed });
@@ -167,9 +189,9 @@ export class Detector {
 
   /** Frees the engine's memory of a graph; it is compiled again where it runs afterwards. */
   async dispose(): Promise<void> {
-    const session = this.#session;
-    this.#session = null;
-    await (await session?.catch(() => null))?.dispose();
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const session of sessions) await (await session.catch(() => null))?.dispose();
   }
 
   async #run(input: Tensor): Promise<readonly Tensor[]> {
@@ -179,13 +201,33 @@ export class Detector {
       const output: Tensor | readonly Tensor[] = await run(this.#model, cast);
       return output instanceof Tensor ? [output] : output;
     }
-    this.#session ??= createSession(
-      this.#model,
-      this.#threads === undefined ? {} : { threads: this.#threads },
-    );
-    const session = await this.#session;
+    const [, , height = 0, width = 0] = input.shape;
+    const session = await this.#compiled(this.#model, height, width);
     const results = await session.run({ [session.inputs[0]!.name]: cast });
     return session.outputs.map((name) => results.get(name)!);
+  }
+
+  async #compiled(graph: Graph, height: number, width: number): Promise<Session> {
+    const only = this.inputSize;
+    const isOther = only !== null && (only[0] !== height || only[1] !== width);
+    const key = only === null ? 'any' : `${height}x${width}`;
+    const known = this.#sessions.get(key);
+    if (known !== undefined) return known;
+    const fitting = isOther ? resizeInput(graph, height, width) : graph;
+    if (fitting === null) {
+      throw new ShapeError(
+        `Detector: the model takes images of ${only?.join(' x ')}, and no other size; got ${height} x ${width}`,
+      );
+    }
+    const session = createSession(fitting, this.#threads === undefined ? {} : { threads: this.#threads });
+    this.#sessions.set(key, session);
+    // The engine's own error comes out of what is awaited below.
+    session.catch(() => this.#sessions.delete(key));
+    for (const [old, compiled] of [...this.#sessions].slice(0, -MOST_KEPT)) {
+      this.#sessions.delete(old);
+      await (await compiled.catch(() => null))?.dispose();
+    }
+    return session;
   }
 
   /** The decoded boxes among the outputs, in float32. */

@@ -18,10 +18,11 @@ export interface EvaluateDetectorOptions
     Pick<NmsOptions, 'confThres' | 'iouThres' | 'agnostic' | 'maxDet' | 'maxNms'> {
   /** As of `Detector.detect`. */
   readonly size?: Size;
-  /** Images in a batch, where the model takes any number; default 1. With `rect` also how many images share a size; 32 in val.py. */
+  /** Images that share a size with `rect`; they are run in smaller batches where the detector's are. Default 32. */
   readonly batchSize?: number;
   /**
-   * Batches of images of like proportions, with half a stride of edges, as val.py does for PyTorch checkpoints; of exported models it makes squares. The model must take any size. Default false.
+   * Make batches of images of like proportions, with half a stride of edges, as val.py does for checkpoints; else squares, as it does for exported models. The two differ by some hundredths where images are few. By default
+   * wherever the model can be run at any size, so that a checkpoint and its export are judged alike.
    */
   readonly rect?: boolean;
   /** Called after each batch. */
@@ -96,21 +97,21 @@ function batchesOf(
   detector: Detector,
   dataset: DetectionDataset,
   size: readonly [height: number, width: number],
-  { rect = false, batchSize }: EvaluateDetectorOptions,
+  { rect = detector.takesAnySize, batchSize = 32 }: EvaluateDetectorOptions,
 ): Batch[] {
-  const count = detector.batchSize ?? batchSize ?? 1;
   if (rect) {
-    if (detector.inputSize !== null) {
+    if (!detector.takesAnySize) {
       throw new ArgumentError(
-        `evaluateDetector: rect needs a model that takes any size; this one takes ${detector.inputSize.join(' x ')}`,
+        `evaluateDetector: rect needs a model that takes any size; this one takes ${detector.inputSize?.join(' x ')}`,
       );
     }
     return rectangularBatches(dataset.sizes, {
       size: Math.max(...size),
       stride: detector.stride,
-      batchSize: count,
+      batchSize,
     });
   }
+  const count = detector.batchSize;
   const batches: Batch[] = [];
   for (let start = 0; start < dataset.length; start += count) {
     const indices = Array.from({ length: Math.min(count, dataset.length - start) }, (_, at) => start + at);
