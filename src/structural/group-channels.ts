@@ -162,7 +162,7 @@ function tieRectangles(
       for (const rectangle of rectangles) {
         if (whole.has(rectangle)) continue;
         const areChannels = rectangle.rows.some((row) => isChannel[sets.find(row)] === 1);
-        if (!areChannels && !goRowByRow(rectangle, sets)) continue;
+        if (!areChannels && !(heads === 'whole' && goRowByRow(rectangle, sets))) continue;
         takeWhole(rectangle);
         changed = true;
       }
