@@ -1,6 +1,7 @@
 import { byteLengthOf, type DType, dtypeInfo } from '../core/dtype.ts';
 import { FormatError, UnsupportedError } from '../core/errors.ts';
 import { sizeOf, stridesOf, Tensor } from '../core/tensor.ts';
+import { swappedBytes } from './byte-order.ts';
 import { readZip } from './zip.ts';
 
 /** NumPy's type codes: kind and bytes. Source: numpy.lib.format and the array interface. */
@@ -66,7 +67,7 @@ export function parseNpy(bytes: Uint8Array): Tensor {
   }
   let data = file.subarray(offset);
   const { bits, pairs } = dtypeInfo(dtype);
-  if (bigEndian) data = swapped(data, bits / (pairs ? 16 : 8));
+  if (bigEndian) data = swappedBytes(data, bits / (pairs ? 16 : 8));
   if (fortranOrder && shape.filter((dim) => dim > 1).length > 1) data = transposed(data, shape, bits / 8);
   return new Tensor(dtype, shape, { bytes: data });
 }
@@ -144,14 +145,6 @@ function parseDescr(descr: string, offset: number): { dtype: DType; bigEndian: b
     );
   }
   return { dtype, bigEndian: order === '>' };
-}
-
-function swapped(bytes: Uint8Array, width: number): Uint8Array {
-  const result = new Uint8Array(bytes.byteLength);
-  for (let start = 0; start < bytes.byteLength; start += width) {
-    for (let index = 0; index < width; index++) result[start + index] = bytes[start + width - 1 - index]!;
-  }
-  return result;
 }
 
 /** Elements in Fortran order (first axis fastest), put into C order. */

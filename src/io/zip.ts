@@ -10,6 +10,21 @@ export interface ZipEntry {
   readonly offset: number;
 }
 
+/** A file of a zip archive as its directory gives it, not unpacked yet. */
+export interface ZipMember {
+  readonly name: string;
+  /** Bytes it takes unpacked, as announced. */
+  readonly size: number;
+  /** True where the archive holds its bytes as they are: unpacking copies nothing. */
+  readonly stored: boolean;
+  /** Checksum as announced. */
+  readonly crc: number;
+  /** Where its packed bytes begin in the archive. */
+  readonly offset: number;
+  /** Its bytes. Throws FormatError where it is encrypted, packed otherwise than by deflate, or damaged. */
+  unpack(options?: { readonly checksum?: boolean }): Uint8Array;
+}
+
 /** Signatures and sizes of zip's records. Source: PKWARE's APPNOTE 6.3.10, sections 4.3.7 to 4.3.16. */
 const LOCAL = { signature: 0x04034b50, size: 30 } as const;
 const CENTRAL = { signature: 0x02014b50, size: 46 } as const;
@@ -30,12 +45,31 @@ const fail = (message: string, offset: number, field?: string, options?: ErrorOp
  * otherwise, or where the files take more than `maxBytes` unpacked.
  */
 export function readZip(bytes: Uint8Array, maxBytes: number): ZipEntry[] {
+  const entries: ZipEntry[] = [];
+  let total = 0;
+  for (const member of zipMembers(bytes)) {
+    total += member.size;
+    if (total > maxBytes) {
+      throw fail(
+        `the archive unpacks to more than ${maxBytes} bytes; raise maxBytes if it is to be trusted`,
+        member.offset,
+        member.name,
+      );
+    }
+    entries.push({ name: member.name, bytes: member.unpack(), offset: member.offset });
+  }
+  return entries;
+}
+
+/**
+ * The files of a zip archive one by one, in the order of its directory, folders left out. Nothing is unpacked.
+ * Throws FormatError where a record lies outside the archive.
+ */
+export function* zipMembers(bytes: Uint8Array): Generator<ZipMember, void, undefined> {
   const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const { count, start } = findDirectory(view);
-  const entries: ZipEntry[] = [];
   let at = start;
-  let total = 0;
   for (let index = 0; index < count; index++) {
     need(view, at, CENTRAL.size, 'the directory');
     if (view.getUint32(at, true) !== CENTRAL.signature)
@@ -46,27 +80,29 @@ export function readZip(bytes: Uint8Array, maxBytes: number): ZipEntry[] {
     need(view, at, CENTRAL.size + nameLength + extraLength + commentLength, 'the directory');
     const name = new TextDecoder().decode(file.subarray(at + CENTRAL.size, at + CENTRAL.size + nameLength));
     const sizes = readSizes(view, at, at + CENTRAL.size + nameLength, extraLength, name);
-    total += sizes.unpacked;
-    if (total > maxBytes) {
-      throw fail(
-        `the archive unpacks to more than ${maxBytes} bytes; raise maxBytes if it is to be trusted`,
-        at,
-        name,
-      );
-    }
     if (!name.endsWith('/')) {
-      const flags = view.getUint16(at + 8, true);
-      if ((flags & 1) !== 0) throw fail('the file is encrypted', at, name);
+      const encrypted = (view.getUint16(at + 8, true) & 1) !== 0;
+      const method = view.getUint16(at + 10, true);
+      const crc = view.getUint32(at + 16, true);
       const { packed, offset } = packedBytes(file, view, sizes, name);
-      const unpacked = unpack(packed, view.getUint16(at + 10, true), sizes.unpacked, name, offset);
-      const expected = view.getUint32(at + 16, true);
-      if (crc32(unpacked) !== expected)
-        throw fail('the checksum is wrong; the file is damaged', offset, name);
-      entries.push({ name, bytes: unpacked, offset });
+      const record = at;
+      yield {
+        name,
+        size: sizes.unpacked,
+        stored: method === 0,
+        crc,
+        offset,
+        unpack: ({ checksum = true } = {}) => {
+          if (encrypted) throw fail('the file is encrypted', record, name);
+          const unpacked = unpack(packed, method, sizes.unpacked, name, offset);
+          if (checksum && crc32(unpacked) !== crc)
+            throw fail('the checksum is wrong; the file is damaged', offset, name);
+          return unpacked;
+        },
+      };
     }
     at += CENTRAL.size + nameLength + extraLength + commentLength;
   }
-  return entries;
 }
 
 function need(view: DataView, at: number, count: number, what: string): void {
