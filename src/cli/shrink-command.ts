@@ -1,6 +1,5 @@
 import { ArgumentError, StructuralError } from '../core/errors.ts';
 import type { Graph } from '../ir/index.ts';
-import { measureLatency } from '../runtime/index.ts';
 import {
   chooseBlocks,
   findBlocks,
@@ -28,7 +27,6 @@ import {
   recalibrates,
   settle,
 } from './shrink-outcome.ts';
-import { feedsOf } from './shrunk-model.ts';
 import { nearest } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -58,7 +56,6 @@ export async function shrinkCommand(source: string, options: ShrinkCommandOption
               ...choiceOf(options, method),
               ...cuttingOf(options, model, calibration),
               onProgress,
-              measureLatency: (graph) => millisecondsOf(model, graph, options),
             }),
           ),
         );
@@ -169,22 +166,6 @@ function choiceOf(options: ShrinkCommandOptions, { name }: ImportanceMethodInfo)
     ...(roundTo === undefined ? {} : { roundTo }),
     ...(rounding ? { rounding } : {}),
   };
-}
-
-/** Time that each candidate of `--latency` is run for, in milliseconds. */
-const TIMED = 500;
-
-async function millisecondsOf(
-  model: LoadedModel,
-  graph: Graph,
-  options: ShrinkCommandOptions,
-): Promise<number> {
-  const { threads } = options;
-  const { median } = await measureLatency(graph, feedsOf(model, options), {
-    minTime: TIMED,
-    ...(threads === undefined ? {} : { threads }),
-  });
-  return median;
 }
 
 /** A model without its least important blocks. */

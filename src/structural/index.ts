@@ -44,6 +44,7 @@ export {
   type Normalize,
 } from './importance/index.ts';
 export type { RunOptions } from './instrumented.ts';
+export { medianLatency } from './latency-meter.ts';
 export { layerPattern } from './layer-pattern.ts';
 export {
   type BeforeAfter,
@@ -79,7 +80,6 @@ export { type LayerCut, layerCuts, spreadUnevenly } from './report/layer-cuts.ts
 export {
   applyPlan,
   type CutOptions,
-  medianLatency,
   onnxBytes,
   type ShrinkOptions,
   type ShrinkSubject,

@@ -2,7 +2,6 @@ import { ArgumentError } from '../core/errors.ts';
 import { serializeOnnx } from '../io/index.ts';
 import type { Graph } from '../ir/index.ts';
 import type { AnyModule, TraceInputs } from '../nn/index.ts';
-import { measureLatency } from '../runtime/index.ts';
 import { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
 import { removedBy, renewPlan } from './apply-plan.ts';
 import { type Budget, type BudgetAmount, fitBudget, type Reached } from './budget.ts';
@@ -14,6 +13,7 @@ import type { DecideOptions } from './decide-options.ts';
 import { groupChannels } from './group-channels.ts';
 import type { ChannelGroups, GroupOptions } from './groups.ts';
 import { type ImportanceOptions, importance } from './importance/index.ts';
+import { LatencyMeter } from './latency-meter.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { type Recalibration, recalibrate } from './recalibrate.ts';
 import { type Repair, repairConsumers } from './repair.ts';
@@ -57,7 +57,7 @@ export interface ShrinkOptions extends CutOptions, Partial<DecideOptions> {
   readonly importance?: Partial<Omit<ImportanceOptions, 'data' | 'signal' | 'onProgress'>>;
   /** Bytes of the file of a graph, as it counts for `fileSize`; by default of the ONNX file as it is. */
   readonly measureFile?: (graph: Graph) => Promise<number>;
-  /** Milliseconds of a run, as they count for `latency`; by default the median over half a second of runs on random inputs. */
+  /** Milliseconds of a run, as they count for `latency`; by default medians over half a second of runs on random inputs, beside the whole model in turns. */
   readonly measureLatency?: (graph: Graph) => Promise<number>;
 }
 
@@ -107,13 +107,19 @@ export async function shrink(subject: ShrinkSubject, options: ShrinkOptions): Pr
   let decision: Decision & { readonly reached?: Reached };
   if (budget === null) decision = decide(groups, scores, { ...deciding, ratio: options.ratio ?? 0 });
   else {
-    decision = await fitBudget(groups, scores, measured(budget, groups, options), {
-      ...deciding,
-      ...(signal ? { signal } : {}),
-      ...(options.onProgress
-        ? { onProgress: (done, most) => options.onProgress?.('measuring', done / most) }
-        : {}),
-    });
+    const { shapes } = groups.coupling;
+    const meter = new LatencyMeter(groups.coupling.graph, { shapes, threads, signal });
+    try {
+      decision = await fitBudget(groups, scores, measured(budget, groups, options, meter), {
+        ...deciding,
+        ...(signal ? { signal } : {}),
+        ...(options.onProgress
+          ? { onProgress: (done, most) => options.onProgress?.('measuring', done / most) }
+          : {}),
+      });
+    } finally {
+      await meter.dispose();
+    }
   }
   const plan = makePlan(groups, decision, {
     method,
@@ -238,10 +244,14 @@ function decidingOf(options: ShrinkOptions): Omit<DecideOptions, 'ratio'> {
   };
 }
 
-function measured({ of, amount }: AskedBudget, groups: ChannelGroups, options: ShrinkOptions): Budget {
-  const { threads, signal } = options;
+function measured(
+  { of, amount }: AskedBudget,
+  groups: ChannelGroups,
+  options: ShrinkOptions,
+  meter: LatencyMeter,
+): Budget {
   const file = options.measureFile ?? onnxBytes;
-  const time = options.measureLatency ?? ((graph) => medianLatency(graph, { threads, signal }));
+  const time = options.measureLatency ?? ((graph) => meter.measure(graph));
   const cutAnd = (measure: (graph: Graph) => Promise<number>) => (removed: Uint8Array) =>
     measure(cutChannels(groups, removed).graph);
   switch (of) {
@@ -259,19 +269,3 @@ function measured({ of, amount }: AskedBudget, groups: ChannelGroups, options: S
 /** Bytes of the ONNX file of a graph, as it is. */
 export const onnxBytes = async (graph: Graph): Promise<number> =>
   serializeOnnx(graph).reduce((sum, chunk) => sum + chunk.byteLength, 0);
-
-/** Median milliseconds of half a second of runs on random inputs. Throws EngineError where the graph cannot be run. */
-export async function medianLatency(
-  graph: Graph,
-  {
-    threads,
-    signal,
-  }: { readonly threads?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
-): Promise<number> {
-  const { median } = await measureLatency(graph, undefined, {
-    minTime: 500,
-    ...(threads === undefined ? {} : { threads }),
-    ...(signal ? { signal } : {}),
-  });
-  return median;
-}
