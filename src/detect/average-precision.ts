@@ -3,8 +3,8 @@ import { ArgumentError } from '../core/errors.ts';
 /** How the area under a precision-recall curve is taken. */
 export type ApMethod = 'ultralytics' | 'coco';
 
-/** Recalls 0, 0.01 … 1. */
-const RECALLS: readonly number[] = /* @__PURE__ */ Array.from({ length: 101 }, (_, step) => step / 100);
+/** Recalls 0, 0.01 … 1, with the last bits that NumPy's `linspace` has: a recall of 0.07 reaches the eighth, or does not. */
+const RECALLS: readonly number[] = /* @__PURE__ */ Array.from({ length: 101 }, (_, step) => step * 0.01);
 
 /**
  * Values of a curve through points at other places, straight between them; before the first point `left`, after the last its value. Of points at one place the last counts.
