@@ -1,4 +1,4 @@
-import { ArgumentError } from '../core/errors.ts';
+import { ArgumentError, StructuralError } from '../core/errors.ts';
 import {
   cloneGraph,
   type Graph,
@@ -38,7 +38,7 @@ const MOST_LABELS = 1 << 23;
  * Finds what must be cut together: gives every index of every axis of every constant a label, and lets each operator's channel rule tie labels and hand them on. What reaches an output of the
  * graph or an operator without a rule stays, with the reason. The graph given is not changed. Near linear in labels and edges.
  *
- * Throws ArgumentError where an input's shape is not known and not given; ShapeError where shapes do not fit the operators.
+ * Throws ArgumentError where an input's shape is not known and not given, or a shape is given for no input; ShapeError where shapes do not fit the operators; StructuralError where a channel rule contradicts itself.
  */
 export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): Coupling {
   const { graph } = cloneGraph(original);
@@ -190,7 +190,7 @@ function normalized(
     if (before) return [before];
     const sizes = bundleSizes(bundle, shape);
     if (sizes.reduce((product, size) => product * size, 1) !== bundle.labels.length) {
-      throw new ArgumentError(
+      throw new StructuralError(
         `${node.label}: its channel rule gives ${bundle.labels.length} labels for axes [${bundle.axes.join(', ')}] of [${shape.join(', ')}]`,
       );
     }
