@@ -162,7 +162,9 @@ function tieRectangles(
       for (const rectangle of rectangles) {
         if (whole.has(rectangle)) continue;
         const areChannels = rectangle.rows.some((row) => isChannel[sets.find(row)] === 1);
-        if (!areChannels && !(heads === 'whole' && goRowByRow(rectangle, sets))) continue;
+        // Heads that can only go whole do so where wholes are asked for; what is no head (all pixels of a channel) in any case.
+        const mayGo = heads === 'whole' || !rectangle.rowsUsed;
+        if (!areChannels && !(mayGo && goRowByRow(rectangle, sets))) continue;
         takeWhole(rectangle);
         changed = true;
       }
