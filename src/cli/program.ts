@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
+import { addDetect } from './detection-commands.ts';
 import { InterruptedError } from './interrupt.ts';
 import { addApply, addGroups, addShrink, addSimplify } from './structural-commands.ts';
 import { terminalWidth } from './terminal.ts';
@@ -28,6 +29,8 @@ Examples:
   $ secateur finetune pruned.onnx --data mnist -o finetuned.onnx
   $ secateur iterate lenet5.onnx --data mnist -o sparse.onnx \\
       --target-sparsity 0.95 --max-drop 0.5%
+  $ secateur detect yolov5n.onnx street.jpg -o found
+  $ secateur evaluate yolov5n.onnx --data coco8.yaml
 
 MODEL is an .onnx file or the name of a built-in architecture: yolov5n to
 yolov5x, lenet5, resnet20 to resnet110, mobilenet_v2. An architecture has fresh
@@ -51,7 +54,16 @@ function createProgram(args: readonly string[]): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride();
   // Commands take over what is set above.
-  for (const add of [addProfile, addPrune, addGroups, addSimplify, addCompare, addConvert, addPrint])
+  for (const add of [
+    addProfile,
+    addPrune,
+    addGroups,
+    addSimplify,
+    addCompare,
+    addConvert,
+    addPrint,
+    addDetect,
+  ])
     add(program);
   // These print how to go on and what to type again.
   for (const add of [

@@ -17,7 +17,8 @@ import {
   withSplit,
   withTraining,
 } from './training-options.ts';
-import { parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
+import { numberIn, parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
+import { UsageError } from './usage-error.ts';
 
 const DATA_HELP = `
 --data takes a folder of MNIST's idx files, of CIFAR-10's batches, or of class
@@ -77,11 +78,17 @@ Examples:
     );
 }
 
+/** Options of `evaluate` that belong to classifiers alone, as they are typed. */
+const OF_CLASSIFIERS = { split: '--split', metric: '--metric', normalize: '--normalize', shape: '--shape' };
+
+/** Options of `evaluate` that belong to detectors alone. */
+const OF_DETECTORS = { task: '--task', size: '--size', conf: '--conf', iou: '--iou', rect: '--rect' };
+
 /** `secateur evaluate` */
 export function addEvaluate(program: Command, args: readonly string[]): void {
   const command = program
     .command('evaluate')
-    .description('loss and accuracy of a model on a data set')
+    .description('loss and accuracy of a classifier on a data set, or mAP of a detector')
     .argument('<model>', 'an .onnx file, or an architecture with --weights');
   withReport(withData(command))
     .option('--force', 'write over existing files')
@@ -93,18 +100,50 @@ export function addEvaluate(program: Command, args: readonly string[]): void {
       'also: top5, how often the class is among the five largest (repeatable)',
       collect,
     )
+    .addOption(
+      new Option('--task <part>', 'detectors: which part of the data')
+        .choices(['val', 'test', 'train'])
+        .default('val'),
+    )
+    .option(
+      '--size <pixels>',
+      "detectors: size images are fitted into; default the model's, or 640",
+      wholeNumber(1),
+    )
+    .option('--conf <share>', 'detectors: least confidence', numberIn(0, 1), 0.001)
+    .option('--iou <share>', 'detectors: boxes of a class that overlap more are one', numberIn(0, 1), 0.6)
+    .option('--rect', 'detectors: batches of images of like proportions; default where the model takes them')
+    .option('--no-rect', 'detectors: squares')
     .addHelpText(
       'after',
-      `${DATA_HELP}
+      `${DATA_HELP} With a YOLO data .yaml the model is a
+detector with a YOLOv5's inputs and outputs, and judged as by its val.py.
 
 Examples:
   $ secateur evaluate lenet5.onnx --data mnist
   $ secateur evaluate model.onnx --data images --normalize imagenet \\
-      --metric top5 --json`,
+      --metric top5 --json
+  $ secateur evaluate yolov5n.onnx --data coco8.yaml
+  $ secateur evaluate small.onnx --data bccd.yaml --task test --size 416`,
     )
-    .action(async (model: string, options: Omit<EvaluateCommandOptions, 'line'>) =>
-      (await import('./evaluate-command.ts')).evaluateCommand(model, { ...options, line: commandLine(args) }),
-    );
+    .action(async (model: string, options: Omit<EvaluateCommandOptions, 'line'>, own: Command) => {
+      const { isDetectionData, evaluateDetectorCommand } = await import('./evaluate-detector-command.ts');
+      const isDetection = isDetectionData(options.data);
+      for (const [name, option] of Object.entries(isDetection ? OF_CLASSIFIERS : OF_DETECTORS)) {
+        if (own.getOptionValueSource(name) !== 'cli') continue;
+        throw new UsageError(
+          isDetection
+            ? `${option} belongs to classifiers; '${options.data}' is the data of a detector`
+            : `${option} belongs to detectors, whose --data is a .yaml; got '${options.data}'`,
+        );
+      }
+      const given = { ...options, line: commandLine(args) };
+      if (!isDetection) return (await import('./evaluate-command.ts')).evaluateCommand(model, given);
+      const { batchSize, ...rest } = given;
+      // Classifiers' batches are larger than those that val.py puts into one size.
+      const isTyped = own.getOptionValueSource('batchSize') === 'cli';
+      return evaluateDetectorCommand(model, { ...rest, batchSize: isTyped ? batchSize : 32 });
+    });
 }
 
 /** `secateur iterate` */

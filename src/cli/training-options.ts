@@ -85,6 +85,11 @@ export interface TrainCommandOptions extends DataOptions, ReportOptions, Checkpo
 export interface EvaluateCommandOptions extends Omit<DataOptions, 'validationSplit'>, ReportOptions {
   readonly metric?: readonly string[];
   readonly split: 'train' | 'test';
+  readonly task: 'train' | 'val' | 'test';
+  readonly size?: number;
+  readonly conf: number;
+  readonly iou: number;
+  readonly rect?: boolean;
 }
 
 /** Options of `sensitivity`. */

@@ -47,12 +47,8 @@ export async function evaluateDetector(
   options: EvaluateDetectorOptions = {},
 ): Promise<DetectionResult> {
   const { confThres = 0.001, iouThres = 0.6, agnostic, maxDet, maxNms, onBatch } = options;
-  const known = detector.names;
-  if (known !== null && known.length !== dataset.names.length) {
-    throw new ArgumentError(
-      `evaluateDetector: the model knows ${known.length} classes, the data has ${dataset.names.length}; expected a model trained on the data's classes`,
-    );
-  }
+  // Before the first image is read, where the model tells.
+  if (detector.names !== null) requireClasses(detector.names.length, dataset);
   const metrics = new DetectionMetrics(dataset.names, options);
   const size = detector.sizeFor(options.size);
   let done = 0;
@@ -64,6 +60,7 @@ export async function evaluateDetector(
     }
     if (prepared.length > 0) {
       const prediction = await detector.predict(prepared.map(({ image }) => image));
+      requireClasses(prediction.shape[2]! - 5, dataset);
       const found = nonMaxSuppression(prediction, {
         confThres,
         iouThres,
@@ -91,6 +88,13 @@ export async function evaluateDetector(
     onBatch?.(done, dataset.length);
   }
   return metrics.compute();
+}
+
+function requireClasses(known: number, { names }: DetectionDataset): void {
+  if (known === names.length) return;
+  throw new ArgumentError(
+    `evaluateDetector: the model knows ${known} classes, the data has ${names.length}; expected a model trained on the data's classes`,
+  );
 }
 
 function batchesOf(

@@ -11,6 +11,12 @@ export { type Cifar10PngOptions, readCifar10Png } from './data-files-cifar-png.t
 export { type LoadDatasetOptions, type LoadedDataset, loadDataset } from './data-files-detect.ts';
 export { readImage } from './decode-rgb.ts';
 export {
+  DRAWN_EXTENSIONS,
+  type DrawDetectionsOptions,
+  detectionsSvg,
+  drawDetections,
+} from './draw-detections.ts';
+export {
   type FileContent,
   readBytes,
   type WriteOptions,
@@ -24,6 +30,7 @@ export {
   type ImageFolder,
   type ImageFolderOptions,
   imageFolder,
+  imagesIn,
 } from './image-folder.ts';
 export { readModel, type WriteModelOptions, writeModel } from './model.ts';
 export { readTensors, type WriteTensorsOptions, writeTensors } from './tensors.ts';

@@ -1,0 +1,23 @@
+import type { Detector, DetectorOptions } from '../detect/index.ts';
+import { Detector as ModelDetector } from '../detect/index.ts';
+import { type AnyModule, GraphModule } from '../nn/index.ts';
+import type { ModelOptions } from './commands.ts';
+import { isArchitecture, loadModel } from './load.ts';
+
+/** A detector of the command line. */
+export interface OpenedDetector {
+  readonly detector: Detector;
+  readonly module: AnyModule;
+}
+
+/** Opens a model as a detector; the boxes of an architecture are decoded. Throws as `loadModel` and `Detector`. */
+export function openDetector(
+  source: string,
+  options: ModelOptions,
+  detectorOptions: DetectorOptions,
+): OpenedDetector {
+  const { module } = loadModel(source, isArchitecture(source) ? { ...options, decode: true } : options);
+  // A graph is compiled once for all images; weights do not change here.
+  const detector = new ModelDetector(module instanceof GraphModule ? module.graph : module, detectorOptions);
+  return { detector, module };
+}

@@ -1,0 +1,96 @@
+import { extname } from 'node:path';
+import { ArgumentError } from '../core/errors.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { Detection } from '../detect/index.ts';
+import { type WriteOptions, writeFileAtomic } from './file.ts';
+import { loadSharp } from './image-folder-decode.ts';
+
+/** Endings of the files that `drawDetections` writes. */
+export const DRAWN_EXTENSIONS: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp'];
+
+/** Options of `drawDetections`. */
+export interface DrawDetectionsOptions extends WriteOptions {
+  /** Name of a class; its number by default. */
+  readonly nameOf?: (label: number) => string;
+}
+
+/** Angle between the hues of neighbouring classes, the golden one: no two of many come close. */
+const HUE_STEP = 137.508;
+
+const escaped = (text: string): string =>
+  text.replace(/[<>&"']/g, (sign) => `&#${sign.charCodeAt(0)};`).replace(/\p{Cc}/gu, ' ');
+
+/**
+ * Writes an image with the boxes that were found in it, each in the colour of its class with name and confidence. What is more confident lies above.
+ *
+ * @param image uint8[height, width, 3] (RGB).
+ * @param path A .jpg, .png or .webp file.
+ *
+ * Throws ArgumentError for another ending, FileError where the file exists or cannot be written, EngineError where the package `sharp` is not installed.
+ */
+export async function drawDetections(
+  image: Tensor,
+  detections: readonly Detection[],
+  path: string,
+  options: DrawDetectionsOptions = {},
+): Promise<void> {
+  const format = extname(path).toLowerCase();
+  if (!DRAWN_EXTENSIONS.includes(format)) {
+    throw new ArgumentError(
+      `drawDetections: expected a file that ends in ${DRAWN_EXTENSIONS.join(', ')}, got '${path}'`,
+    );
+  }
+  const [height = 0, width = 0, channels] = image.shape;
+  if (image.dtype !== 'uint8' || image.shape.length !== 3 || channels !== 3) {
+    throw new ArgumentError(`drawDetections: expected an image uint8[height, width, 3], got ${image}`);
+  }
+  const sharp = await loadSharp('drawDetections');
+  const overlay = Buffer.from(detectionsSvg(detections, { height, width }, options.nameOf));
+  const drawing = sharp(image.data as Uint8Array, { raw: { height, width, channels } }).composite([
+    { input: overlay, left: 0, top: 0 },
+  ]);
+  const encoded =
+    format === '.png'
+      ? drawing.png()
+      : format === '.webp'
+        ? drawing.webp({ quality: 90 })
+        : drawing.jpeg({ quality: 92, chromaSubsampling: '4:4:4' });
+  writeFileAtomic(path, [await encoded.toBuffer()], options);
+}
+
+/** Boxes with their labels as SVG of the size of the image. */
+export function detectionsSvg(
+  detections: readonly Detection[],
+  { height, width }: { readonly height: number; readonly width: number },
+  nameOf: (label: number) => string = String,
+): string {
+  // As thick as can be seen when the image is shown as large as a page.
+  const line = Math.max(1, Math.round((height + width) / 2 / 200));
+  const font = Math.max(9, Math.round((height + width) / 2 / 40));
+  const bar = Math.round(font * 1.3);
+  const parts = [...detections]
+    .sort((a, b) => a.confidence - b.confidence)
+    .map(({ box, confidence, label }) => {
+      const [x1, y1, x2, y2] = box.map((value) => Number(value.toFixed(2))) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      const hue = ((label * HUE_STEP) % 360).toFixed(0);
+      const text = `${nameOf(label)} ${confidence.toFixed(2)}`;
+      // Fonts differ; the text is made as wide as its bar.
+      const textWidth = Math.round([...text].length * font * 0.56);
+      const barWidth = textWidth + Math.round(font * 0.6);
+      const x = Math.max(0, Math.min(x1, width - barWidth));
+      // Above the box, or inside it where the image ends.
+      const y = y1 >= bar ? y1 - bar : y1;
+      const color = `hsl(${hue}, 85%, 42%)`;
+      return [
+        `<rect x="${x1}" y="${y1}" width="${Math.max(0, x2 - x1)}" height="${Math.max(0, y2 - y1)}" fill="none" stroke="${color}" stroke-width="${line}"/>`,
+        `<rect x="${x}" y="${y}" width="${barWidth}" height="${bar}" fill="${color}"/>`,
+        `<text x="${x + Math.round(font * 0.3)}" y="${y + Math.round(font)}" textLength="${textWidth}" lengthAdjust="spacingAndGlyphs" font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="${font}" fill="#fff">${escaped(text)}</text>`,
+      ].join('');
+    });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${parts.join('')}</svg>`;
+}
