@@ -21,7 +21,23 @@ const DTYPES_BY_CODE = new Map<string, DType>([
   ['f8', 'float64'],
 ]);
 
-const ARRAY_CLASSES = ['numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct'];
+/** What makes arrays: before protocol 5, and from it on. */
+const RECONSTRUCT = ['numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct'];
+const FROM_BUFFER = ['numpy.core.numeric._frombuffer', 'numpy._core.numeric._frombuffer'];
+
+/** The parts of an array: shape, dtype, whether it is in Fortran order, raw data. Source: `ndarray.__reduce__`. */
+function partsOfArray({
+  type,
+  args,
+  state,
+}: PickledObject): readonly (PickleValue | undefined)[] | undefined {
+  if (FROM_BUFFER.includes(type.path)) {
+    const [data, dtype, shape, order] = args;
+    return [shape, dtype, order === 'F', data];
+  }
+  // A version stands in front.
+  return RECONSTRUCT.includes(type.path) && isSequence(state) ? state.slice(1) : undefined;
+}
 
 interface NumpyType {
   readonly dtype: DType;
@@ -85,11 +101,9 @@ export function numpyScalar(args: readonly PickleValue[]): number | bigint | boo
 
 /**
  * A pickled NumPy array of plain numbers as a tensor; undefined where the value is none, or of a type or byte order that is not read.
- * Source: `ndarray.__setstate__`: version, shape, dtype, Fortran order, raw data.
  */
 export function tensorOfArray(value: PickledObject): StoredTensor | undefined {
-  if (!ARRAY_CLASSES.includes(value.type.path) || !isSequence(value.state)) return undefined;
-  const [, shape, dtype, fortran, data] = value.state;
+  const [shape, dtype, fortran, data] = partsOfArray(value) ?? [];
   const type = typeOf(dtype);
   const bytes = bytesOf(data);
   if (!type || !bytes || !isSequence(shape) || shape.length > 64) return undefined;
