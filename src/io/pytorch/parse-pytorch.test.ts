@@ -487,8 +487,8 @@ describe.skipIf(!existsSync(weights))(
       ['burn_mnist.pt', 3490944345],
       ['resnet20-12fca82f.th', 487755346],
       ['resnet56-4bfd9763.th', 3449592716],
-    // After model.float(), in the order of its state dict.
-    ['yolov5n.pt', 3494316702],
+      // After model.float(), in the order of its state dict.
+      ['yolov5n.pt', 3494316702],
     ])('%s gives the bytes that PyTorch reads', ([name, checksum]) => {
       const { tensors } = parsePyTorch(real(name));
       expect(crc32(concatBytes([...tensors.values()].map(({ bytes }) => bytes)))).toBe(checksum);
