@@ -58,6 +58,8 @@ const ESCAPES = new Map([
   ['n', '\n'],
   ['t', '\t'],
   ['r', '\r'],
+  ['b', '\b'],
+  ['f', '\f'],
 ]);
 
 /** Escapes of Python's and JSON's strings. */
