@@ -42,7 +42,7 @@ export interface RoundsOptions {
 }
 
 /** `slimming:1e-4` */
-export function parseSparseTraining(text: string): SparseTrainingOption {
+function parseSparseTraining(text: string): SparseTrainingOption {
   const [name, factor = ''] = text.split(':');
   const method = KINDS.find((known) => known === name);
   const lambda = Number(factor);

@@ -41,7 +41,7 @@ interface RunOptions {
 }
 
 /** Random inputs of the shapes that were given for the model. */
-export const feedsOf = ({ graph, shapes, profileShapes }: LoadedModel, { seed = 0 }: RunOptions) => {
+const feedsOf = ({ graph, shapes, profileShapes }: LoadedModel, { seed = 0 }: RunOptions) => {
   const given = shapes ?? profileShapes;
   return randomInputs(graph, { seed, ...(given ? { shapes: given } : {}) });
 };

@@ -1,6 +1,6 @@
 import { sizeOf, stridesOf } from '../core/tensor.ts';
 import { stridedOffsets } from './broadcast.ts';
-import type { AxisLabels, Bundle, Channels, ChannelsRule, CutContext } from './operator.ts';
+import type { AxisLabels, Bundle, Channels, ChannelsRule } from './operator.ts';
 
 /** Labels on one axis; nothing where there are none. */
 export const onAxis = (axis: number, labels: AxisLabels): Channels =>
@@ -70,9 +70,3 @@ export const sameChannels: ChannelsRule = (ctx) => ({ outputs: [ctx.channels(0)]
 
 /** Labels of output 0 by broadcasting all inputs: elementwise operators. */
 export const broadcastChannels: ChannelsRule = (ctx) => ({ outputs: [ctx.broadcast()] });
-
-/** True where the cut changes what input `index` looks like. */
-export const isCut = (ctx: CutContext, index: number): boolean => {
-  const before = ctx.shapeBefore(index);
-  return ctx.shape(index).some((size, axis) => size !== before[axis]);
-};

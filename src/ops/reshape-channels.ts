@@ -10,7 +10,7 @@ export interface Block {
 }
 
 /** Most labels a bundle is spread to where it is flattened together with axes that carry none. */
-export const MOST_SPREAD = 1 << 23;
+const MOST_SPREAD = 1 << 23;
 
 /** The smallest sets of axes of equal product in both shapes, in order; axes of size 1 are in none. Both shapes have as many elements, and more than 0. */
 export function reshapeBlocks(from: readonly number[], to: readonly number[]): readonly Block[] {
@@ -69,7 +69,7 @@ function spread(bundle: Bundle, axes: readonly number[], shape: readonly number[
  *
  * Channels are frozen where an index would need labels of two bundles, or where there would be too many labels. Sub-pixels, axes behind the first of a bundle that are merged with unlabelled ones, are tied together.
  */
-export function reshapedChannels(
+function reshapedChannels(
   ctx: ChannelsContext,
   channels: Channels,
   from: readonly number[],

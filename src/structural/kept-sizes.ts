@@ -1,6 +1,6 @@
 import { StructuralError } from '../core/errors.ts';
 import { staticShape, type Value } from '../ir/index.ts';
-import { type Bundle, bundleSizes, type Channels } from '../ops/index.ts';
+import { type Bundle, bundleSizes } from '../ops/index.ts';
 import type { Coupling, PartedAxis } from './coupling.ts';
 
 /** Sizes that a bundle's axes have when only some labels stay (1 in `kept`). Throws StructuralError where what stays is no rectangle. */
@@ -29,18 +29,6 @@ export function keptSizes(bundle: Bundle, shape: readonly number[], kept: Uint8A
   }
   sizes[0] = stays.reduce((sum, one) => sum + one, 0);
   return sizes;
-}
-
-/** A value's sizes when only some labels stay. */
-export function keptShape(channels: Channels, shape: readonly number[], kept: Uint8Array): readonly number[] {
-  const result = [...shape];
-  for (const bundle of channels) {
-    const sizes = keptSizes(bundle, shape, kept);
-    bundle.axes.forEach((axis, place) => {
-      result[axis] = sizes[place]!;
-    });
-  }
-  return result;
 }
 
 /** For each part of an axis that differs part by part, the positions that stay; parts that go whole take those of another. */

@@ -36,7 +36,7 @@ export class ShrinkNet extends Module {
 
 /** Batches of 16, three an epoch. */
 export const train = new DataLoader(blobs(48), { batchSize: 16, shuffle: true });
-export const validation = new DataLoader(blobs(24, 6), { batchSize: 24 });
+const validation = new DataLoader(blobs(24, 6), { batchSize: 24 });
 
 /** A network as it is fresh, traced for evaluation with any batch. */
 export function freshGraph(seed = 1): Graph {
