@@ -52,7 +52,8 @@ function trouble(
   if (!Number.isInteger(label) || label < 0 || label >= classes) {
     return `there is no class ${words[0]}; the classes are 0 to ${classes - 1}`;
   }
-  const outside = rest.find((value) => value < 0 || value > 1);
+  // What is 1 in float32 is 1, as in YOLOv5.
+  const outside = rest.find((value) => value < 0 || Math.fround(value) > 1);
   return outside === undefined ? null : `${outside} is outside of the image; expected shares from 0 to 1`;
 }
 
