@@ -209,15 +209,24 @@ describe('secateur compare, convert and print', () => {
     expect(err).toContain("holds 'a', 'b'; the model's inputs are 'input'");
   });
 
-  it('takes weights to safetensors and back', async () => {
-    const weights = at('weights.safetensors');
+  it.for(['.safetensors', '.pt'])('takes weights to %s and back', async (extension) => {
+    const weights = at(`weights${extension}`);
     expect((await secateur('convert', 'lenet5', '--seed', '3', '-o', weights)).code).toBe(0);
     const { difference } = await json(
       ...['compare', 'lenet5', 'lenet5', '--seed', '3', '--weights', weights, '--no-latency'],
     );
     expect(difference).toMatchObject({ max: 0 });
-    expect((await secateur('convert', 'lenet5', '--weights', weights, '-o', at('again.onnx'))).code).toBe(0);
-    const unlike = await secateur('convert', 'resnet20', '--weights', weights, '-o', at('unlike.onnx'));
+    expect(
+      (await secateur('convert', 'lenet5', '--weights', weights, '-o', at(`again${extension}.onnx`))).code,
+    ).toBe(0);
+    const unlike = await secateur(
+      'convert',
+      'resnet20',
+      '--weights',
+      weights,
+      '-o',
+      at(`unlike${extension}.onnx`),
+    );
     expect(unlike.code).toBe(1);
     expect(unlike.err).toContain('Missing key(s) in state_dict');
   });
@@ -294,7 +303,7 @@ describe('a wrong command line', () => {
       'ranks filters',
     ],
     [['prune', 'lenet5', '-o', 'x.onnx', '--operator', 'LSTM'], 'the layers to choose from are Conv, Gemm'],
-    [['convert', 'lenet5', '-o', 'x.pt'], 'must end in .onnx or .safetensors'],
+    [['convert', 'lenet5', '-o', 'x.bin'], 'must end in .onnx or .safetensors or .pt or .pth or .th'],
     [['frobnicate'], "unknown command 'frobnicate'"],
   ];
   for (const [args, says] of wrong) {

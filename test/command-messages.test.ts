@@ -67,7 +67,11 @@ describe('messages of the command line', () => {
       "the two models cannot run on the same inputs: the first takes 'input' float32[batch, 1, 32, 32], the second 'x' float32[2, 3, 8, 8]",
     ],
     [2, 'compare FOLDER/lenet5.onnx FOLDER/three.onnx --classes 3', '--classes belongs to built-in'],
-    [2, 'profile lenet5 --weights FOLDER/weights.bin', 'must end in .safetensors, .npz or .npy'],
+    [
+      2,
+      'profile lenet5 --weights FOLDER/weights.bin',
+      'must end in .safetensors, .pt, .pth, .th, .npz or .npy',
+    ],
     [1, 'profile lenet5 --weights FOLDER/none.safetensors', 'there is no such file or folder'],
     [
       1,

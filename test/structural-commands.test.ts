@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Generator } from '../src/core/random.ts';
 import { Tensor } from '../src/core/tensor.ts';
@@ -319,16 +320,21 @@ describe('secateur apply', () => {
     );
     expect(stale.code).toBe(1);
     expect(stale.err).toMatch(/edited\.json: .*stem/);
-    const { out, code } = await typed(
-      'apply FOLDER/renewed.json FOLDER/state.safetensors -o FOLDER/cut.safetensors',
-    );
+    const { out, code } = await typed('apply FOLDER/renewed.json FOLDER/state.safetensors -o FOLDER/cut.pt');
     expect(code).toBe(0);
     expect(out).toMatch(/\nstem\.weight +16x3x3x3 +14x3x3x3\n/);
-    const tensors = readTensors(at('cut.safetensors'));
+    const tensors = readTensors(at('cut.pt'));
     for (const { name, initializer } of readModel(at('edited.onnx')).initializers) {
       expect(tensors.get(name)?.shape, name).toEqual(initializer?.shape);
       expect(Array.from(tensors.get(name)!.float32), name).toEqual(Array.from(initializer!.float32));
     }
+  });
+
+  it('tells which weights of a checkpoint with several it reads', async () => {
+    const checkpoint = fileURLToPath(new URL('../src/io/pytorch/testdata/checkpoint.pt', import.meta.url));
+    const { err, code } = await secateur('apply', at('plan.json'), checkpoint, '--dry-run');
+    expect(code).toBe(1);
+    expect(err).toContain("checkpoint.pt' holds weights under ema, model; ema were read\n");
   });
 
   it('shows what it would do', async () => {
@@ -517,7 +523,7 @@ describe('messages of the structural commands', () => {
     [
       2,
       'apply FOLDER/plan.json FOLDER/model.pt -o FOLDER/x.onnx',
-      'save its state dict as safetensors first',
+      'must end in .safetensors or .pt or .pth or .th',
     ],
     [2, 'apply FOLDER/plan.json FOLDER/inputs.safetensors -o FOLDER/x.onnx', 'must end in .safetensors'],
     [
@@ -567,8 +573,7 @@ describe('help of the structural commands', () => {
         expect(lines.length).toBeGreaterThan(0);
         for (const line of lines) {
           const [name, ...args] = line.trim().replace('$ secateur ', '').split(/\s+/);
-          if (args.includes('checkpoint.safetensors'))
-            await secateur('convert', 'model.onnx', '-o', 'checkpoint.safetensors');
+          if (args.includes('checkpoint.pt')) await secateur('convert', 'model.onnx', '-o', 'checkpoint.pt');
           if (args.includes('edited.json')) copyFileSync('plan.json', 'edited.json');
           // Examples write the same file by turns.
           const { code, err } = await secateur(

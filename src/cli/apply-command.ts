@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { FileError, SecateurError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { readBytes, writeTensors } from '../node/index.ts';
+import { PYTORCH_EXTENSIONS, readBytes, writeTensors } from '../node/index.ts';
 import type { Cell, ReportTable } from '../profile/index.ts';
 import {
   applyPlan,
@@ -32,12 +32,7 @@ export async function applyCommand(
   options: ApplyCommandOptions,
 ): Promise<void> {
   const kind = extname(source).toLowerCase();
-  if (kind === '.pt' || kind === '.pth') {
-    throw new UsageError(
-      `'${source}' is a PyTorch file; save its state dict as safetensors first: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')`,
-    );
-  }
-  const isTensors = kind === '.safetensors';
+  const isTensors = TENSORS.includes(kind);
   if (isTensors) checkTensors(options);
   else checkCut(options, ['.onnx']);
   const plan = await readPlan(planPath);
@@ -83,6 +78,9 @@ const PLAN = 'plan: ';
 const readPlan = (path: string): Promise<Plan> =>
   named(path, () => parsePlan(new TextDecoder().decode(readBytes(path))));
 
+/** Files that hold the tensors of a state dict. */
+const TENSORS: readonly string[] = ['.safetensors', ...PYTORCH_EXTENSIONS];
+
 /** Options that have no part where tensors are cut one by one. */
 const OF_GRAPHS = [
   'data',
@@ -106,7 +104,7 @@ function checkTensors(options: ApplyCommandOptions): void {
   if (dryRun) return;
   if (output === undefined)
     throw new UsageError('give the file to write, -o OUT, or --dry-run to write none');
-  checkOutput({ output, force }, ['.safetensors']);
+  checkOutput({ output, force }, TENSORS);
 }
 
 async function applyToTensors(
@@ -115,7 +113,7 @@ async function applyToTensors(
   source: string,
   options: ApplyCommandOptions,
 ): Promise<void> {
-  const before = tensorsOf('MODEL', source);
+  const before = tensorsOf('MODEL', source, { keepHalf: true });
   const after = await named(planPath, () => applyPlanToTensors(plan, before));
   const untouched = untouchedBy(plan, before);
   const { output, dryRun = false, force = false } = options;

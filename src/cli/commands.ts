@@ -69,7 +69,7 @@ export const withModel = (command: Command): Command =>
   command
     .option('--shape <shape>', 'input shape, as 1,3,640,640 or NAME=1,3,640,640 (repeatable)', parseShape)
     .option('--classes <n>', 'number of classes of a built-in architecture', wholeNumber(1))
-    .option('--weights <file>', 'weights of a built-in architecture (.safetensors with state-dict names)')
+    .option('--weights <file>', 'weights of a built-in architecture (.safetensors, .pt, .pth or .th)')
     .option(
       '--seed <n>',
       'seed of everything random: fresh weights, random methods, random inputs',
@@ -218,11 +218,9 @@ Examples:
 export function addConvert(program: Command): void {
   const command = program
     .command('convert')
-    .description(
-      'write a model in another form: an architecture as ONNX, the weights of a model as safetensors',
-    )
+    .description('write a model in another form: an architecture as ONNX, its weights as safetensors or .pt')
     .argument('<model>', MODEL)
-    .requiredOption('-o, --output <file>', '.onnx or .safetensors file to write');
+    .requiredOption('-o, --output <file>', '.onnx, .safetensors or .pt file to write');
   withOutput(withModel(command))
     .option('--decode', 'YOLOv5: decode boxes in the graph, as Ultralytics exports do')
     .option('--external-data', 'keep weights in a file beside the .onnx (done by itself above 2 GB)')

@@ -1,16 +1,16 @@
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { writeModel, writeTensors } from '../node/index.ts';
+import { PYTORCH_EXTENSIONS, writeModel, writeTensors } from '../node/index.ts';
 import type { ConvertCommandOptions } from './commands.ts';
 import { loadModel } from './load.ts';
 import { checkOutput, printCsv, printJson, uninterrupted } from './output.ts';
 import { bytes } from './table.ts';
 import { UsageError } from './usage-error.ts';
 
-/** `secateur convert MODEL -o FILE`: a model as ONNX, or its weights as safetensors. */
+/** `secateur convert MODEL -o FILE`: a model as ONNX, or its weights as safetensors or a PyTorch state dict. */
 export async function convertCommand(source: string, options: ConvertCommandOptions): Promise<void> {
   const { output } = options;
-  checkOutput(options, ['.onnx', '.safetensors']);
+  checkOutput(options, ['.onnx', '.safetensors', ...PYTORCH_EXTENSIONS]);
   const kind = extname(output).toLowerCase();
   if (kind !== '.onnx' && (options.externalData || options.decode)) {
     throw new UsageError('--external-data and --decode say how an .onnx file is written; the output is none');

@@ -1,14 +1,30 @@
 import { extname } from 'node:path';
 import type { Tensor } from '../core/tensor.ts';
+import type { ParsePyTorchOptions } from '../io/index.ts';
 import type { Graph } from '../ir/index.ts';
-import { readTensors } from '../node/index.ts';
+import { isPyTorchPath, PYTORCH_EXTENSIONS, readCheckpoint, readTensors } from '../node/index.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Tensors of the file that was given for `option`. Throws UsageError for a file of another kind; the errors of readers otherwise. */
-export function tensorsOf(option: string, path: string): Map<string, Tensor> {
-  const kinds = ['.safetensors', '.npz', '.npy'];
-  if (!kinds.includes(extname(path).toLowerCase())) {
-    throw new UsageError(`${option}: '${path}' must end in .safetensors, .npz or .npy`);
+/**
+ * Tensors of the file that was given for `option`. Where a PyTorch file holds several sets of weights, it is told on stderr which were
+ * read. Throws UsageError for a file of another kind; the errors of readers otherwise.
+ */
+export function tensorsOf(
+  option: string,
+  path: string,
+  options: ParsePyTorchOptions = {},
+): Map<string, Tensor> {
+  if (isPyTorchPath(path)) {
+    const { tensors, part, parts } = readCheckpoint(path, options);
+    if (parts.length > 1) {
+      process.stderr.write(`note: '${path}' holds weights under ${parts.join(', ')}; ${part} were read\n`);
+    }
+    return tensors;
+  }
+  if (!['.safetensors', '.npz', '.npy'].includes(extname(path).toLowerCase())) {
+    throw new UsageError(
+      `${option}: '${path}' must end in .safetensors, ${PYTORCH_EXTENSIONS.join(', ')}, .npz or .npy`,
+    );
   }
   return readTensors(path);
 }

@@ -34,7 +34,7 @@ Examples:
 
 MODEL is an .onnx file or the name of a built-in architecture: yolov5n to
 yolov5x, lenet5, resnet20 to resnet110, mobilenet_v2. An architecture has fresh
-weights unless --weights gives a .safetensors file.
+weights unless --weights gives a .safetensors or PyTorch file.
 
 Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command
 line was wrong, 130 it was interrupted.`;

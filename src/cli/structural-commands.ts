@@ -57,8 +57,8 @@ export function addApply(program: Command, args: readonly string[]): void {
     .command('apply')
     .description('cut a model as a plan says: another copy, or the PyTorch checkpoint it came from')
     .argument('<plan>', 'a plan of secateur shrink --plan, as it is or edited')
-    .argument('<model>', `${MODEL}, or a .safetensors file with a PyTorch state dict`)
-    .option('-o, --output <file>', '.onnx file to write, or .safetensors for a state dict')
+    .argument('<model>', `${MODEL}, or a .safetensors, .pt or .pth file with a PyTorch state dict`)
+    .option('-o, --output <file>', '.onnx file to write, or .safetensors or .pt for a state dict')
     .option('--plan <file>', 'also write the plan anew, with all that follows from what was edited')
     .option('--dry-run', 'show what would be cut, and write nothing but what --plan names');
   withOutput(withModel(withCut(command)))
@@ -74,7 +74,7 @@ Examples:
   $ secateur shrink model.onnx --ratio 0.5 --dry-run --plan plan.json
   $ secateur apply plan.json model.onnx -o small.onnx
   $ secateur apply edited.json model.onnx --dry-run --plan new.json
-  $ secateur apply new.json checkpoint.safetensors -o small.safetensors`,
+  $ secateur apply new.json checkpoint.pt -o small.pt`,
     )
     .action(async (plan: string, model: string, options: Omit<ApplyCommandOptions, 'line'>) =>
       (await import('./apply-command.ts')).applyCommand(plan, model, { ...options, line: commandLine(args) }),

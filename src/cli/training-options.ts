@@ -163,7 +163,7 @@ export const withData = (command: Command): Command =>
       "number of classes of a built-in architecture; the data's by default",
       wholeNumber(1),
     )
-    .option('--weights <file>', 'weights of a built-in architecture (.safetensors with state-dict names)')
+    .option('--weights <file>', 'weights of a built-in architecture (.safetensors, .pt, .pth or .th)')
     .option(
       '--seed <n>',
       'seed of everything random: fresh weights, order of the data, dropout',

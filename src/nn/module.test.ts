@@ -163,6 +163,20 @@ describe('loadStateDict', () => {
     expect(layer.bias!.data.float32).toEqual(before);
   });
 
+  it("leaves batch norm's counter where a file from before it has statistics alone, as PyTorch", () => {
+    const norm = new nn.Sequential(new nn.BatchNorm2d(1));
+    norm.stateDict().get('0.num_batches_tracked')!.setData(BigInt64Array.of(5n));
+    const old = new Map([...norm.stateDict()].filter(([name]) => !name.endsWith('tracked')));
+    old.set('0.running_mean', Tensor.full([1], 3));
+    expect(norm.loadStateDict(old)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(norm.stateDict().get('0.running_mean')!.toNumbers()).toEqual([3]);
+    expect(norm.stateDict().get('0.num_batches_tracked')!.toNumbers()).toEqual([5]);
+    old.delete('0.running_mean');
+    expect(() => norm.loadStateDict(old)).toThrow(
+      'Missing key(s) in state_dict: "0.running_mean", "0.num_batches_tracked".',
+    );
+  });
+
   it('takes what fits where it is not strict, and says what did not', () => {
     const layer = new nn.Linear(2, 1);
     const result = layer.loadStateDict(

@@ -8,6 +8,16 @@ export type StateDict = ReadonlyMap<string, Tensor> | Readonly<Record<string, Te
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
 const size = (tensor: Tensor): string => `[${tensor.shape.join(', ')}]`;
 
+const COUNTER = 'num_batches_tracked';
+
+/**
+ * Batch norm's counter is newer than many checkpoints, which have its statistics alone: it stays as it is then. Source:
+ * `_NormBase._load_from_state_dict`.
+ */
+const isOptional = (name: string, given: ReadonlyMap<string, Tensor>): boolean =>
+  (name === COUNTER || name.endsWith(`.${COUNTER}`)) &&
+  given.has(`${name.slice(0, -COUNTER.length)}running_mean`);
+
 /**
  * Copies the elements of `dict` into the tensors of `own`, by name. Checks everything first: throws StateDictError with PyTorch's
  * `load_state_dict` sentences, and has changed nothing then.
@@ -19,7 +29,7 @@ export function loadInto(
   strict: boolean,
 ): { missingKeys: readonly string[]; unexpectedKeys: readonly string[] } {
   const given = new Map<string, Tensor>(dict instanceof Map ? dict : Object.entries(dict));
-  const missingKeys = [...own.keys()].filter((name) => !given.has(name));
+  const missingKeys = [...own.keys()].filter((name) => !given.has(name) && !isOptional(name, given));
   const unexpectedKeys = [...given.keys()].filter((name) => !own.has(name));
   const problems: string[] = [];
   if (strict && unexpectedKeys.length > 0)

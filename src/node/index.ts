@@ -33,7 +33,14 @@ export {
   imagesIn,
 } from './image-folder.ts';
 export { readModel, type WriteModelOptions, writeModel } from './model.ts';
-export { readTensors, type WriteTensorsOptions, writeTensors } from './tensors.ts';
+export {
+  isPyTorchPath,
+  PYTORCH_EXTENSIONS,
+  readCheckpoint,
+  readTensors,
+  type WriteTensorsOptions,
+  writeTensors,
+} from './tensors.ts';
 export {
   labelPath,
   readYoloData,

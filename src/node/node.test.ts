@@ -17,7 +17,15 @@ import { graphFacts } from '../../test/graph-facts.ts';
 import { ArgumentError, FileError, FormatError, GraphError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import { Graph } from '../ir/index.ts';
-import { readBytes, readModel, readTensors, writeFileAtomic, writeModel, writeTensors } from './index.ts';
+import {
+  readBytes,
+  readCheckpoint,
+  readModel,
+  readTensors,
+  writeFileAtomic,
+  writeModel,
+  writeTensors,
+} from './index.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -176,6 +184,19 @@ describe('tensors', () => {
     writeTensors(tensors, path, { force: true });
   });
 
+  it.for(['.pt', '.pth', '.th'])('are written as a state dict to %s and read again', (extension) => {
+    const path = join(folder, `t${extension}`);
+    const tensors = new Map([['a', Tensor.of(Float32Array.of(1, 2))]]);
+    writeTensors(tensors, path);
+    expect([...readTensors(path).get('a')!.float32]).toEqual([1, 2]);
+    expect(readCheckpoint(path)).toMatchObject({ kind: 'state-dict', part: '', format: 'zip' });
+    expect(() => writeTensors(tensors, path)).toThrow(FileError);
+    const metadata = new Map([['format', 'pt']]);
+    expect(() => writeTensors(tensors, path, { force: true, metadata })).toThrow(
+      /t\.\w+' is a state dict, which holds no metadata; write \.safetensors/,
+    );
+  });
+
   it('of an .npy file are called as the file is', () => {
     const path = join(folder, 'input.npy');
     const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n";
@@ -194,7 +215,9 @@ describe('tensors', () => {
 
   it('of other files are refused', () => {
     expect(() => readTensors('weights.bin')).toThrow(
-      new ArgumentError("readTensors: 'weights.bin' is not read; expected .safetensors, .npz or .npy"),
+      new ArgumentError(
+        "readTensors: 'weights.bin' is not read; expected .safetensors, .pt, .pth, .th, .npz or .npy",
+      ),
     );
     expect(() => writeTensors(new Map(), 'weights.npy')).toThrow(/expected .safetensors/);
   });
