@@ -57,7 +57,7 @@ export async function detectCommand(
   const begin = performance.now();
   const found: Found[] = [];
   const broken: Broken[] = [];
-  mkdirSync(options.output, { recursive: true });
+  makeFolder(options.output);
   try {
     await withProgress('finding objects', async (report) => {
       for (const [index, path] of paths.entries()) {
@@ -150,6 +150,16 @@ function checkFolder({ output, force = false }: DetectCommandOptions, files: rea
   }
   const there = force ? undefined : files.find((file) => existsSync(file));
   if (there !== undefined) throw new FileError(there, 'exists already; --force writes over it');
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new FileError(path, `cannot be made: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Number of a class by its name or number. */
