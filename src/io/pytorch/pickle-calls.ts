@@ -27,7 +27,7 @@ const MOST_AXES = 64;
 
 /** Bytes that an element of a list and an entry of a dict take, roughly. */
 export const ITEM_BYTES = 16;
-export const ENTRY_BYTES = 64;
+export const ENTRY_BYTES = 80;
 
 const wrong = (context: CallContext, path: string, args: readonly PickleValue[]): FormatError =>
   context.fail(
