@@ -30,7 +30,7 @@ export const isModule = (value: PickleValue | undefined): value is PickledObject
   dictOf(value, '_parameters') !== undefined;
 
 /** Is it a dict that holds tensors by name? */
-export function isStateDict(
+function isStateDict(
   value: PickleValue | undefined,
 ): value is Map<PickleValue, PickleValue> | PickledObject {
   const entries = entriesOf(value);
