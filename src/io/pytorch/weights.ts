@@ -30,9 +30,7 @@ export const isModule = (value: PickleValue | undefined): value is PickledObject
   dictOf(value, '_parameters') !== undefined;
 
 /** Is it a dict that holds tensors by name? */
-function isStateDict(
-  value: PickleValue | undefined,
-): value is Map<PickleValue, PickleValue> | PickledObject {
+function isStateDict(value: PickleValue | undefined): value is Map<PickleValue, PickleValue> | PickledObject {
   const entries = entriesOf(value);
   if (!entries || isModule(value)) return false;
   for (const [name, entry] of entries) if (typeof name === 'string' && tensorLike(entry)) return true;
