@@ -1,5 +1,5 @@
 // @ts-check
-/** Draws the chart of structural-experiments.mjs: accuracy of each importance at each share of the MACs. */
+/** Draws the chart of structural-experiments.mjs: what each importance loses at each share of the MACs. */
 
 import * as vega from 'vega';
 import * as vegaLite from 'vega-lite';
@@ -10,9 +10,9 @@ const INK = '#6b7280';
 /**
  * A drawing as SVG, for light and dark pages.
  * @param {string} title
- * @param {{ points: { method: string, share: number, mean: number, deviation: number }[], dense: number }} results Shares in 0 to 1.
+ * @param {readonly { method: string, share: number, mean: number, deviation: number }[]} points Accuracy less that of the dense network trained as long, in 0 to 1.
  */
-export async function importanceChart(title, { points, dense }) {
+export async function importanceChart(title, points) {
   const shares = [...new Set(points.map(({ share }) => share))].sort((a, b) => b - a);
   const label = (/** @type {number} */ share) => `${100 * share} % of the MACs`;
   const values = points.map(({ method, share, mean, deviation }) => ({
@@ -30,7 +30,11 @@ export async function importanceChart(title, { points, dense }) {
     title: null,
     scale: { domain: shares.map(label), range: COLORS.slice(0, shares.length) },
   };
-  const x = { type: 'quantitative', scale: { zero: false }, title: 'accuracy on the test images, per cent' };
+  const x = {
+    type: 'quantitative',
+    scale: { zero: false },
+    title: 'accuracy on the test images against dense, points',
+  };
   const spec = {
     title: { text: title, anchor: 'start', fontSize: 12, color: INK },
     width: 520,
@@ -38,7 +42,7 @@ export async function importanceChart(title, { points, dense }) {
     background: null,
     layer: [
       {
-        data: { values: [{ accuracy: 100 * dense }] },
+        data: { values: [{ accuracy: 0 }] },
         mark: { type: 'rule', color: INK, strokeDash: [4, 3] },
         encoding: { x: { ...x, field: 'accuracy' } },
       },

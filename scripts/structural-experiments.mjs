@@ -8,7 +8,7 @@
  * `importance` cuts a trained network to shares of its MACs by each importance, fine-tunes, and judges on the test images; the row `dense` is trained as long and not cut. `simplify` masks half of the filters and removes them. Each seed
  * and method runs in a process of its own on one thread, `--jobs` of them at a time. Results go to `--results FILE`, a line of JSON each, as they come; what is there is not done again.
  *
- * `--weights FILE` (.safetensors or .npz, a state dict) takes a trained network instead of training one. `--epochs`, `--lr`, `--scope`, `--ignore`, `--distill`, `--repair` and `--rounds` say how it is fine-tuned.
+ * `--weights FILE` (.th, .pt or .safetensors) takes a trained network instead of training one. `--epochs`, `--lr`, `--scope`, `--ignore`, `--distill`, `--repair` and `--rounds` say how it is fine-tuned.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -142,12 +142,12 @@ function summarize(rows, methods, shares, seeds) {
       console.log(
         `| ${method} | ${percent(of(list, 'macs'))} | ${percent(of(list, 'parameters'))} | ${spread(of(list, 'before'))} | ${spread(accuracy)} | ${spread(drops)} |`,
       );
-      points.push({ method, share, ...meanAndDeviation(accuracy) });
+      points.push({ method, share, ...meanAndDeviation(drops) });
     }
   }
   const errors = [...rows.values()].map(({ error }) => error ?? 0);
   console.log(`\nLargest difference found by verification: ${Math.max(...errors).toExponential(1)}`);
-  return { points, dense: meanAndDeviation(of(control, 'accuracy')).mean };
+  return points;
 }
 
 async function importance() {
@@ -165,10 +165,10 @@ async function importance() {
       seeds.map((seed) => shares.map((share) => ({ what: 'cut', seed, method, share }))),
     ),
   ]);
-  const summary = summarize(rows, methods, shares, seeds);
+  const points = summarize(rows, methods, shares, seeds);
   if (flags.chart === undefined) return;
   const { importanceChart } = await import('./structural-chart.mjs');
-  writeFileSync(flags.chart, await importanceChart(MODELS[model].title, summary));
+  writeFileSync(flags.chart, await importanceChart(MODELS[model].title, points));
 }
 
 async function simplify() {
