@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { FileError, SecateurError, StateDictError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import { manualSeed } from '../core/random.ts';
 import type { Graph, Shape } from '../ir/index.ts';
 import { createModel, exampleInput, modelNames } from '../models/index.ts';
@@ -9,7 +10,6 @@ import { readModel } from '../node/index.ts';
 import type { ModelOptions } from './commands.ts';
 import { tensorsOf } from './inputs.ts';
 import type { NamedShape } from './parse.ts';
-import { nearest } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A model of the command line, as module and as graph; the two share their weights. */

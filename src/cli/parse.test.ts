@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearest } from '../core/nearest.ts';
 import { axis, parseAmount, parseShape, wholeNumber } from './parse.ts';
-import { nearest } from './suggest.ts';
 
 describe('values of options', () => {
   it('take shapes with commas or x, named or not, and gather them', () => {

@@ -1,4 +1,5 @@
 import { ArgumentError, StructuralError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import type { Graph } from '../ir/index.ts';
 import {
   chooseBlocks,
@@ -27,7 +28,6 @@ import {
   recalibrates,
   settle,
 } from './shrink-outcome.ts';
-import { nearest } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
 
 /** `secateur shrink MODEL -o OUT`: removes channels, proves the result and writes it. */
