@@ -46,3 +46,4 @@ export {
   rectangularBatches,
 } from './rectangular-batches.ts';
 export { type Interpolation, resizePixels } from './resize-pixels.ts';
+export * from './training/index.ts';
