@@ -1,3 +1,4 @@
+import { isImageSource, MOST_IMAGE_BYTES } from './images.ts';
 import {
   cell,
   flag,
@@ -22,9 +23,11 @@ import type {
   ChartRule,
   HistogramChart,
   HistogramCounts,
+  ImageRow,
   LineChart,
   LineSeries,
   MaskMap,
+  ReportImage,
   ReportItem,
   ReportSection,
   ReportTable,
@@ -198,6 +201,24 @@ const mask = checked(
   },
 );
 
+const source: Read<string> = (value, place) => {
+  const uri = text(value, place);
+  if (isImageSource(uri)) return uri;
+  return refuse(
+    place,
+    `a data URI of a PNG, JPEG or WebP image in base64, at most ${MOST_IMAGE_BYTES / 1e6} MB`,
+    uri,
+  );
+};
+
+const images = object<ImageRow>({
+  kind: oneOf('images'),
+  title: text,
+  caption: optional(text),
+  width,
+  images: list(object<ReportImage>({ label: text, alt: text, width: whole(1), height: whole(1), source }), 1),
+});
+
 /** A reader for every kind of item. */
 const ITEMS: { readonly [K in ReportItem['kind']]: Read<Extract<ReportItem, { kind: K }>> } = {
   table,
@@ -205,6 +226,7 @@ const ITEMS: { readonly [K in ReportItem['kind']]: Read<Extract<ReportItem, { ki
   bars: barChart,
   histogram,
   mask,
+  images,
 };
 
 const item: Read<ReportItem> = (value, place) => {

@@ -1,5 +1,6 @@
 /** `secateur/report`: reports of runs, as JSON and as HTML pages that need nothing else. */
 export { type HistogramOptions, weightHistogram } from './histogram.ts';
+export { imageSource } from './images.ts';
 export { parseReport, reportJson } from './json.ts';
 export { type MaskMapOptions, maskMap } from './mask-map.ts';
 export { renderReport } from './render.ts';
@@ -11,9 +12,11 @@ export type {
   ChartWidth,
   HistogramChart,
   HistogramCounts,
+  ImageRow,
   LineChart,
   LineSeries,
   MaskMap,
+  ReportImage,
   ReportItem,
   ReportSection,
   ReportTable,

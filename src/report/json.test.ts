@@ -109,7 +109,7 @@ describe('reportJson and parseReport', () => {
     [
       `${line}.kind`,
       'pie',
-      "sections[0].items[0].kind must be one of 'table', 'line', 'bars', 'histogram', 'mask', got \"pie\"",
+      "sections[0].items[0].kind must be one of 'table', 'line', 'bars', 'histogram', 'mask', 'images', got \"pie\"",
     ],
     [`${line}.x.reverse`, 1, 'sections[0].items[0].x.reverse must be true or false, got 1'],
     [

@@ -17,7 +17,7 @@ const shownBy = (html: string): string => html.replace(/<script.*?<\/script>/s, 
 
 /** Replaces every text of a report that a reader sees. */
 function withTexts(value: unknown, text: (key: string) => string, key = ''): unknown {
-  const kept = ['format', 'kind', 'created', 'scale', 'width', 'cells'];
+  const kept = ['format', 'kind', 'created', 'scale', 'width', 'cells', 'source'];
   if (typeof value === 'string') return kept.includes(key) ? value : text(key);
   if (Array.isArray(value)) return value.map((entry) => withTexts(entry, text, key));
   if (typeof value !== 'object' || value === null) return value;
@@ -28,7 +28,7 @@ function withTexts(value: unknown, text: (key: string) => string, key = ''): unk
 
 /** Names of elements that are opened and not closed, or closed and not open. */
 function unbalanced(html: string): string[] {
-  const empty = ['meta', 'path', 'line', 'rect'];
+  const empty = ['meta', 'path', 'line', 'rect', 'img'];
   const open: string[] = [];
   for (const [tag, slash, name] of html.matchAll(/<(\/?)([a-z0-9]+)[^>]*>/g)) {
     if (empty.includes(name!) || tag.endsWith('/>')) continue;
@@ -48,7 +48,15 @@ describe('renderReport', () => {
     const numbers = [...html.matchAll(/<span class="no">((?:Figure|Table) \d+)\./g)].map(
       ([, number]) => number,
     );
-    expect(numbers).toEqual(['Figure 1', 'Figure 2', 'Figure 3', 'Table 1', 'Figure 4', 'Figure 5']);
+    expect(numbers).toEqual([
+      'Figure 1',
+      'Figure 2',
+      'Figure 3',
+      'Table 1',
+      'Figure 4',
+      'Figure 5',
+      'Figure 6',
+    ]);
     expect(html).toContain('<time datetime="2026-03-01T12:00:00Z">1 March 2026, 12:00 UTC</time> · seed 7');
     expect(html).toContain(
       '<code>secateur lottery --model lenet5 --seed 7 \\\n  --rounds 5 --report report.html</code>',
@@ -72,11 +80,14 @@ describe('renderReport', () => {
 
   it('needs nothing else: no address, no script, no font', async () => {
     const html = await renderReport(sampleReport());
-    expect(html).not.toMatch(/https?:|\/\/[a-z]|url\(|@import|<link|<img|\bsrc=|xmlns/);
-    expect(html.match(/<script/g)).toEqual(['<script']);
-    expect(html).toContain(
-      `http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"`,
+    expect(html.replace(/data:image[^"]*/g, '')).not.toMatch(
+      /https?:|\/\/[a-z]|url\(|@import|<link|\bsrc="[^"]|xmlns/,
     );
+    expect(html.match(/<script/g)).toEqual(['<script']);
+    const policy = `http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'`;
+    expect(html).toContain(`${policy}; img-src data:"`);
+    const [first] = sampleReport().sections;
+    expect(await renderReport({ ...sampleReport(), sections: [first!] })).toContain(`${policy}"`);
   });
 
   it('shows hostile texts as texts, wherever they stand', async () => {

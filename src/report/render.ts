@@ -3,6 +3,7 @@ import { checkReport } from './check.ts';
 import type { Drawn } from './figure.ts';
 import { drawHistogram } from './histogram.ts';
 import { escapeHtml, escapeScript, paragraphs } from './html-text.ts';
+import { drawImages } from './images.ts';
 import { drawLineChart } from './line-chart.ts';
 import { drawMaskMap } from './mask-map.ts';
 import type { ReportItem, ReportSection, RunReport } from './report.ts';
@@ -10,8 +11,11 @@ import { STYLE } from './style.ts';
 import { drawTable } from './table.ts';
 import { formatValue } from './value-format.ts';
 
-/** Nothing is fetched and no script runs, whatever a report's texts try. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
+/** Nothing is fetched and no script runs, whatever a report's texts try. Images are in the page. */
+function policyOf({ sections }: RunReport): string {
+  const hasImages = sections.some(({ items }) => items.some(({ kind }) => kind === 'images'));
+  return `default-src 'none'; style-src 'unsafe-inline'${hasImages ? '; img-src data:' : ''}`;
+}
 
 async function draw(item: ReportItem): Promise<Drawn> {
   switch (item.kind) {
@@ -25,6 +29,8 @@ async function draw(item: ReportItem): Promise<Drawn> {
       return await drawHistogram(item);
     case 'mask':
       return drawMaskMap(item);
+    case 'images':
+      return drawImages(item);
   }
 }
 
@@ -125,7 +131,7 @@ export async function renderReport(report: RunReport): Promise<string> {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta http-equiv="Content-Security-Policy" content="${policyOf(checked)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(checked.title)}</title>

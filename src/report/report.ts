@@ -142,8 +142,32 @@ export interface MaskMap {
   readonly cells: string;
 }
 
+/** An image of a report. */
+export interface ReportImage {
+  /** Stands under it, such as `before, 7 objects`. */
+  readonly label: string;
+  /** What it shows, for those who do not see it. */
+  readonly alt: string;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** A data URI, so that the page needs no other file; `imageSource` makes one. */
+  readonly source: string;
+}
+
+/** Images side by side, such as what was found in one before and after. */
+export interface ImageRow {
+  readonly kind: 'images';
+  readonly title: string;
+  readonly caption?: string;
+  /** Default: `full`. */
+  readonly width?: ChartWidth;
+  /** At least one. */
+  readonly images: readonly ReportImage[];
+}
+
 /** Something that a section shows. */
-export type ReportItem = ReportTable | LineChart | BarChart | HistogramChart | MaskMap;
+export type ReportItem = ReportTable | LineChart | BarChart | HistogramChart | MaskMap | ImageRow;
 
 /** A part of a report under a heading. */
 export interface ReportSection {

@@ -69,6 +69,10 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .mask > rect { fill: var(--wash); stroke: var(--rule); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .mask path { stroke: var(--s1); stroke-opacity: var(--o, 1); fill: none; shape-rendering: crispEdges; }
 ${shades}
+.images { display: flex; flex-wrap: wrap; gap: 1rem; }
+.images div { flex: 1 1 16rem; min-width: 0; }
+.images img { display: block; width: 100%; height: auto; border: 1px solid var(--rule); background: var(--wash); }
+.images span { display: block; margin-top: .3rem; color: var(--faint); font-size: .8125rem; }
 .sign rect[class^='k'] { fill: var(--s1); fill-opacity: var(--o, 1); }
 .sign rect.k0 { fill: var(--wash); stroke: var(--rule); }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem 1.25rem; margin: 0 0 .6rem; padding: 0; list-style: none; font-size: .8125rem; }
@@ -98,7 +102,7 @@ footer p { max-width: none; margin: 0; }
   h1 { font-size: 19pt; }
   h2 { font-size: 13pt; margin-top: 1.6rem; break-after: avoid; }
   figcaption, .legend, section > p { break-after: avoid; }
-  tr, .chart, .mask, figure.whole { break-inside: avoid; }
+  tr, .chart, .mask, .images div, figure.whole { break-inside: avoid; }
   thead { display: table-header-group; }
   tfoot { display: table-row-group; }
   p { orphans: 3; widows: 3; }

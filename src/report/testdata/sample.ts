@@ -3,6 +3,10 @@ import { weightHistogram } from '../histogram.ts';
 import { maskMap } from '../mask-map.ts';
 import type { RunReport } from '../report.ts';
 
+/** A PNG of one grey pixel. */
+export const PIXEL =
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==';
+
 /** A report with every kind of item and option, made up. */
 export function sampleReport(): RunReport {
   const weights = Float32Array.from({ length: 600 }, (_, index) => Math.sin(index * 12.9898) * 0.1);
@@ -102,6 +106,23 @@ export function sampleReport(): RunReport {
         items: [
           weightHistogram(weights, pruned, { title: 'fc2.weight', bins: 30 }),
           maskMap(Tensor.of(mask, [20, 30]), { title: 'fc2.weight' }),
+        ],
+      },
+      {
+        title: 'Images',
+        items: [
+          {
+            kind: 'images',
+            title: 'A street',
+            caption: 'Objects that were found.',
+            images: ['before', 'after'].map((label) => ({
+              label,
+              alt: `A street with the objects found ${label} pruning`,
+              width: 64,
+              height: 48,
+              source: PIXEL,
+            })),
+          },
         ],
       },
     ],
