@@ -3,6 +3,7 @@ import { ArgumentError } from '../core/errors.ts';
 import type { Dim, Shape, Value } from '../ir/index.ts';
 import { softmax } from './functional/activation.ts';
 import * as arithmetic from './functional/arithmetic.ts';
+import { detach } from './functional/detach.ts';
 import type { Operand, Sizes } from './functional/operand.ts';
 import { max, mean, min, type ReduceOptions, sum } from './functional/reduce.ts';
 import * as shapes from './functional/shape.ts';
@@ -101,6 +102,11 @@ export class Variable {
   /** Gauss error function. */
   erf(): Variable {
     return arithmetic.erf(this);
+  }
+
+  /** The same elements, through which no gradient flows back. */
+  detach(): Variable {
+    return detach(this);
   }
 
   /** Elements converted to another dtype. */

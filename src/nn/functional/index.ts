@@ -45,6 +45,7 @@ export {
   linear,
   type Padding,
 } from './conv.ts';
+export { detach } from './detach.ts';
 export {
   type BceOptions,
   binaryCrossEntropyWithLogits,
