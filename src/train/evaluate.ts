@@ -27,7 +27,22 @@ interface Compiled {
   readonly names: readonly string[];
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly loss: string;
+  readonly parts: readonly (readonly [name: string, output: string])[];
   readonly output: string;
+}
+
+/** Judges a model, which is in evaluation mode, in a way of one's own, such as a detector by its mAP: gives numbers by name. */
+export type Judge = (model: AnyModule) => Promise<Readonly<Record<string, number>>>;
+
+/** What a function says of a model in evaluation mode. Every module is put back into its own mode. */
+export async function judgeInEvaluation(judge: Judge, model: AnyModule): Promise<Record<string, number>> {
+  const before = [...model.modules()].map((module) => [module, module.training] as const);
+  model.eval();
+  try {
+    return { ...(await judge(model)) };
+  } finally {
+    for (const [module, mode] of before) module.training = mode;
+  }
 }
 
 /** Sessions kept for one model: full batches and the last one. */
@@ -51,7 +66,7 @@ export class Evaluator {
     this.#options = options;
   }
 
-  /** Mean loss and metrics over a loader. Throws as `trace`; ArgumentError where the loader is empty, AbortError where the signal says stop. */
+  /** Mean loss, its parts, and metrics over a loader. Throws as `trace`; ArgumentError where the loader is empty, AbortError where the signal says stop. */
   async evaluate(loader: DataLoader): Promise<Record<string, number>> {
     const averages = new Averages();
     let done = 0;
@@ -64,7 +79,8 @@ export class Evaluator {
       });
       const results = await compiled.session.run(feeds);
       const count = input.shape[0] ?? 0;
-      averages.add('loss', { sum: results.get(compiled.loss)!.toNumbers()[0]! * count, count });
+      for (const [name, value] of [['loss', compiled.loss] as const, ...compiled.parts])
+        averages.add(name, { sum: results.get(value)!.toNumbers()[0]! * count, count });
       const output = results.get(compiled.output)!;
       for (const [name, metric] of Object.entries(this.#metrics)) averages.add(name, metric(output, target));
       done++;
@@ -90,11 +106,13 @@ export class Evaluator {
     );
     removeUnused(graph);
     const names = graph.feeds.map(({ name }) => name);
-    const [loss, output] = graph.outputs;
+    const [loss, ...others] = graph.outputs;
+    const parts = objective.partNames.map((name, index) => [name, others[index]!.name] as const);
+    const output = others[parts.length];
     const parameters = feedParameters(objective, graph);
     const { threads } = this.#options;
     const session = await createSession(graph, threads === undefined ? {} : { threads });
-    const compiled = { session, names, parameters, loss: loss!.name, output: output!.name };
+    const compiled = { session, names, parameters, loss: loss!.name, parts, output: output!.name };
     const [oldest] = this.#compiled.keys();
     if (this.#compiled.size >= MOST_KEPT && oldest !== undefined) {
       await this.#compiled.get(oldest)?.session.dispose();

@@ -9,7 +9,7 @@ export {
   parseCheckpoint,
   serializeCheckpoint,
 } from './checkpoint.ts';
-export { type EvaluateOptions, Evaluator, evaluate } from './evaluate.ts';
+export { type EvaluateOptions, Evaluator, evaluate, type Judge } from './evaluate.ts';
 export * from './gradual/index.ts';
 export { penalizeChannels } from './growing.ts';
 export type { EpochRecord, History, Progress } from './history.ts';
@@ -38,6 +38,7 @@ export {
   distillationLoss,
   type LossContext,
   type LossFunction,
+  type LossWithParts,
   lossFunction,
   lossNames,
   type Regularizer,

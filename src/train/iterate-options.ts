@@ -4,6 +4,7 @@ import type { DataLoader } from '../data/index.ts';
 import type { AnyModule } from '../nn/index.ts';
 import type { SelectOptions } from '../prune/index.ts';
 import { type CheckpointStore, type Json, modelTensors } from './checkpoint.ts';
+import type { Judge } from './evaluate.ts';
 import type { EpochRecord, Progress } from './history.ts';
 import type { Optimizer } from './optimizers/index.ts';
 import type { PruneMethod } from './prunable.ts';
@@ -30,8 +31,10 @@ export interface FinetuneOptions
   readonly epochs: number;
   /** A fresh optimizer for a round; rounds count from 1. */
   readonly optimizer: (model: AnyModule, round: number) => Optimizer;
-  /** A schedule for a round of so many steps, moved on after each step. */
+  /** A schedule for a round of so many steps, moved on after each step; of so many batches where that is the interval. */
   readonly scheduler?: (optimizer: Optimizer, steps: number) => Scheduler;
+  /** Default `step`: each update of the weights. */
+  readonly schedulerInterval?: 'step' | 'batch';
   /**
    * Weights that those that remain go back to before a round is trained, as `modelTensors` gave them: of the fresh model (Frankle & Carbin 2019) or of an early epoch (Renda et al. 2020). Masks stay. Left out, training goes on from
    * what was pruned.
@@ -48,7 +51,8 @@ export type Floor =
 /** What `iterate` does. */
 export interface IterateOptions extends SelectOptions {
   readonly model: AnyModule;
-  readonly data: { readonly train: DataLoader; readonly validation: DataLoader };
+  /** What is trained on; and data that the model is judged on, or a function that judges it. */
+  readonly data: { readonly train: DataLoader; readonly validation: DataLoader | Judge };
   /** What prunes; global magnitude pruning by default. It should prune what this run selects: sparsity is that of the weights selected here. */
   readonly method?: PruneMethod;
   readonly target: IterateTarget;
@@ -60,7 +64,7 @@ export interface IterateOptions extends SelectOptions {
   readonly rate?: number;
   readonly finetune: FinetuneOptions;
   readonly floor?: Floor | null;
-  /** Shape of the model's input with its batch, for file sizes; that of one sample of the validation data by default. */
+  /** Shape of the model's input with its batch, for file sizes; that of one sample of the validation data by default, of the training data where a function judges. */
   readonly inputShape?: readonly number[];
   /** Holds all that going on needs; written after every epoch and every `checkpointEvery` batches. */
   readonly checkpoint?: CheckpointStore | null;
@@ -86,7 +90,7 @@ export interface RoundRecord {
   readonly nonZero: number;
   /** Bytes of the file, where the target asks for it; else null. */
   readonly fileSize: number | null;
-  /** Loss and metrics on the validation data before and after fine-tuning. */
+  /** Loss and metrics on the validation data, or what the function said, before and after fine-tuning. */
   readonly before: Readonly<Record<string, number>>;
   readonly after: Readonly<Record<string, number>>;
   readonly epochs: readonly EpochRecord[];

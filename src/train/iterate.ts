@@ -271,11 +271,10 @@ class Iteration {
     const { target, inputShape, data, signal } = this.#options;
     if (!('fileSize' in target)) return null;
     if (inputShape || target.measure) return measuredSize(target, this.#model, inputShape ?? [], signal);
-    for await (const { input } of data.validation)
+    const samples = typeof data.validation === 'function' ? data.train : data.validation;
+    for await (const { input } of samples)
       return measuredSize(target, this.#model, [1, ...input.shape.slice(1)], signal);
-    throw new ArgumentError(
-      'iterate: the validation data has no batch to take the input shape from; give inputShape',
-    );
+    throw new ArgumentError('iterate: the data has no batch to take the input shape from; give inputShape');
   }
 
   #isUnderFloor(scores: Readonly<Record<string, number>>): boolean {

@@ -11,8 +11,19 @@ export interface LossContext {
   readonly teacher: Variable | null;
 }
 
+/** A loss, and numbers that are told beside it: what it is the sum of, say. */
+export interface LossWithParts {
+  readonly loss: Variable;
+  /** Of shape [], by name; their means over the batches are told as metrics are. */
+  readonly parts: Readonly<Record<string, Variable>>;
+}
+
 /** Writes a loss, a value of shape [], out of the model's output and the target. */
-export type LossFunction = (output: Variable, target: Variable, context: LossContext) => Variable;
+export type LossFunction = (
+  output: Variable,
+  target: Variable,
+  context: LossContext,
+) => Variable | LossWithParts;
 
 /** A term added to the loss that depends on the parameters alone, such as an L1 penalty; see `regularizers`. */
 export type Regularizer = (model: AnyModule, like: Variable) => Variable;
@@ -58,12 +69,13 @@ export const distillationLoss =
 const listOf = (output: ModuleOutput): readonly Variable[] =>
   output instanceof Variable ? [output] : output;
 
-/** What is differentiated: model, teacher and loss as one module. Gives the loss, then the model's outputs. */
+/** What is differentiated: model, teacher and loss as one module. Gives the loss, then its parts, then the model's outputs. */
 export class Objective extends Module<readonly Variable[]> {
   readonly model: AnyModule;
   readonly teacher: AnyModule | null;
   readonly #loss: LossFunction;
   readonly #regularizers: readonly Regularizer[];
+  #partNames: readonly string[] = [];
 
   constructor(
     model: AnyModule,
@@ -77,6 +89,11 @@ export class Objective extends Module<readonly Variable[]> {
     this.#regularizers = options.regularizers ?? [];
   }
 
+  /** Names of the loss's parts, known once it was traced. */
+  get partNames(): readonly string[] {
+    return this.#partNames;
+  }
+
   override forward(...given: Variable[]): readonly Variable[] {
     const inputs = given.slice(0, -1);
     const target = given.at(-1);
@@ -85,9 +102,12 @@ export class Objective extends Module<readonly Variable[]> {
     const [output] = outputs;
     if (!output) throw new ArgumentError(`${this.model.typeName}: has no output to compute a loss from`);
     const teacher = this.teacher ? (listOf(this.teacher.call(...inputs))[0] ?? null) : null;
-    let loss = this.#loss(output, target, { outputs, inputs, teacher });
+    const judged = this.#loss(output, target, { outputs, inputs, teacher });
+    const { loss: own, parts } = judged instanceof Variable ? { loss: judged, parts: {} } : judged;
+    let loss = own;
     for (const regularizer of this.#regularizers) loss = loss.add(regularizer(this.model, loss));
-    return [loss, ...outputs];
+    this.#partNames = Object.keys(parts);
+    return [loss, ...Object.values(parts), ...outputs];
   }
 
   /** Puts model and teacher into their modes, runs `body`, and puts every module back into its own. */

@@ -2,7 +2,7 @@ import { ArgumentError } from '../core/errors.ts';
 import type { DataLoader } from '../data/index.ts';
 import type { AnyModule } from '../nn/index.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint.ts';
-import { evaluate } from './evaluate.ts';
+import { evaluate, type Judge, judgeInEvaluation } from './evaluate.ts';
 import type { EpochRecord, Progress } from './history.ts';
 import type { FinetuneOptions, Floor } from './iterate-options.ts';
 import type { Regularizer } from './objective.ts';
@@ -31,13 +31,14 @@ export function isUnderFloor(
   return !(sign * score >= sign * least);
 }
 
-/** Loss and metrics of a model as fine-tuning has them. */
+/** Loss and metrics of a model as fine-tuning has them, or what a function says of it. */
 export function judge(
   model: AnyModule,
-  validation: DataLoader,
+  validation: DataLoader | Judge,
   finetune: Pick<FinetuneOptions, 'loss' | 'metrics' | 'teacher' | 'threads'>,
   signal?: AbortSignal,
 ): Promise<Record<string, number>> {
+  if (typeof validation === 'function') return judgeInEvaluation(validation, model);
   return evaluate(model, validation, {
     ...(finetune.loss === undefined ? {} : { loss: finetune.loss }),
     ...(finetune.metrics === undefined ? {} : { metrics: finetune.metrics }),
@@ -51,7 +52,7 @@ export function judge(
 export interface RoundTraining {
   readonly model: AnyModule;
   readonly finetune: Omit<FinetuneOptions, 'rewind'>;
-  readonly data: { readonly train: DataLoader; readonly validation: DataLoader };
+  readonly data: { readonly train: DataLoader; readonly validation: DataLoader | Judge };
   /** Counted from 1; optimizer and seed follow from it. */
   readonly round: number;
   /** Those of `finetune` by default. */
@@ -72,14 +73,24 @@ export async function trainRound(training: RoundTraining): Promise<readonly Epoc
   const { monitor, mode, earlyStopping, restoreBest, ...own } = rest;
   const epochs = training.epochs ?? usual;
   const optimizer = make(model, round);
-  const updates = Math.max(1, Math.floor((epochs * data.train.length) / (own.accumulate ?? 1)));
+  const batches = epochs * data.train.length;
+  const { schedulerInterval = 'step', accumulate = 1 } = own;
+  if (schedulerInterval === 'step' && typeof accumulate === 'function' && schedule) {
+    throw new ArgumentError(
+      "finetune: how many steps there will be cannot be told from a function for accumulate; give schedulerInterval: 'batch'",
+    );
+  }
+  const moves =
+    typeof accumulate === 'function' || schedulerInterval === 'batch'
+      ? batches
+      : Math.floor(batches / accumulate);
   const regularizers = [...(own.regularizers ?? []), ...(training.regularizers ?? [])];
   const trainer = new Trainer(model, {
     ...own,
     ...(regularizers.length > 0 ? { regularizers } : {}),
     optimizer,
-    scheduler: schedule?.(optimizer, updates) ?? null,
-    schedulerInterval: 'step',
+    scheduler: schedule?.(optimizer, Math.max(1, moves)) ?? null,
+    schedulerInterval,
     seed: (own.seed ?? 0) + (training.seedOffset ?? 7919 * round),
   });
   try {

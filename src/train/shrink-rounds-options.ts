@@ -4,6 +4,7 @@ import type { Graph } from '../ir/index.ts';
 import type { GraphModule } from '../nn/index.ts';
 import type { BudgetAmount, LayerCut, ModelCost, Plan, Reached, ShrinkOptions } from '../structural/index.ts';
 import type { CheckpointStore, Json } from './checkpoint.ts';
+import type { Judge } from './evaluate.ts';
 import type { EpochRecord, Progress } from './history.ts';
 import { checkFloor, type FinetuneOptions, type Floor } from './iterate-options.ts';
 
@@ -44,7 +45,8 @@ export type RoundFinetuneOptions = Omit<FinetuneOptions, 'rewind' | 'teacher' | 
 export interface ShrinkRoundsOptions {
   /** What is made smaller; it is not changed. A module written in TypeScript goes in as `toGraph(module, inputs)`. Masks do not hold: what is to stay zero is better cut by `simplify` first. */
   readonly model: Graph | GraphModule;
-  readonly data: { readonly train: DataLoader; readonly validation: DataLoader };
+  /** What is trained on; and data that models are judged on, or a function that judges them. */
+  readonly data: { readonly train: DataLoader; readonly validation: DataLoader | Judge };
   readonly target: ShrinkTarget;
   /** Default 3. Each round takes the same share of what the one before left. A round in which nothing can be cut, for rounding or bounds, is left out, and the next takes more. */
   readonly rounds?: number;
@@ -83,7 +85,7 @@ export interface ShrinkRoundRecord {
   readonly cuts: readonly LayerCut[];
   /** How near this round's part of a budget was come to; null where the target is a ratio. */
   readonly reached: Reached | null;
-  /** Loss and metrics on the validation data: just cut, and fine-tuned. */
+  /** Loss and metrics on the validation data, or what the function said: just cut, and fine-tuned. */
   readonly before: Readonly<Record<string, number>>;
   readonly after: Readonly<Record<string, number>>;
   /** What verification found, a sentence; null where it was not asked for. */

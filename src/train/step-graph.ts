@@ -26,8 +26,10 @@ export interface StepPlan {
   readonly optimizer: Optimizer;
   readonly slots: readonly Slot[];
   readonly kind: StepKind;
-  /** Batches whose gradients are added up for one update. */
-  readonly accumulate: number;
+  /** Gradients of several batches are added up for one update. */
+  readonly accumulates: boolean;
+  /** What each batch's gradients count for in the sum. */
+  readonly share: number;
   readonly clipping: Clipping;
   /** Keeps an exponential moving average of parameters and buffers. */
   readonly ema: boolean;
@@ -52,8 +54,9 @@ export interface StepGraph {
   readonly buffers: readonly { readonly input: string; readonly output: string; readonly buffer: Tensor }[];
   /** Hyperparameters in the order of the vector fed as `hyper`. */
   readonly hyper: readonly { readonly group: number; readonly name: string }[];
-  /** Outputs that are no state: loss first, then the model's. */
+  /** Outputs that are no state: the loss, its parts by name, and the model's. */
   readonly loss: string;
+  readonly parts: ReadonlyMap<string, string>;
   readonly outputs: readonly string[];
   /** Dense gradients by parameter. */
   readonly dense: ReadonlyMap<Parameter, string>;
@@ -111,12 +114,19 @@ class StepWriter {
       .filter((feed) => !this.#traced.randomInputs.includes(feed))
       .map(({ name }) => name);
     const outputs = [...graph.outputs];
-    const [loss] = outputs;
+    const [loss, ...others] = outputs;
     if (!loss || make.shape(loss).some((size) => size !== 1)) {
       throw new ArgumentError(
         `training: the loss must be one number, got shape [${loss ? make.shape(loss).join(', ') : ''}]; reduce it with mean() or sum()`,
       );
     }
+    const parts = plan.objective.partNames.map((name, index) => {
+      const part = others[index]!;
+      if (make.shape(part).every((size) => size === 1)) return [name, part.name] as const;
+      throw new ArgumentError(
+        `training: '${name}', a part of the loss, must be one number, got shape [${make.shape(part).join(', ')}]; reduce it with mean() or sum()`,
+      );
+    });
     const updates = this.#traced.updates.map(({ buffer, value }) => ({ buffer, value }));
     const params = new Map(plan.slots.map((slot) => [slot, this.#slotInput(slot)]));
     const buffers = this.#bufferState(updates);
@@ -137,7 +147,8 @@ class StepWriter {
       buffers: buffers.map(({ input, output, buffer }) => ({ input, output, buffer })),
       hyper,
       loss: loss.name,
-      outputs: outputs.slice(1).map(({ name }) => name),
+      parts: new Map(parts),
+      outputs: others.slice(parts.length).map(({ name }) => name),
       dense,
     };
   }
@@ -274,13 +285,13 @@ class StepWriter {
     gradients: Map<Slot, Value>,
     hyper: { group: number; name: string }[],
   ): void {
-    const { accumulate, kind, optimizer, clipping } = this.#plan;
+    const { accumulates, share, kind, optimizer, clipping } = this.#plan;
     const make = this.#make;
-    if (accumulate > 1) {
+    if (accumulates) {
       for (const [slot, gradient] of gradients) {
         const name = stateName(slot, 'accumulated');
         const before = this.#builder.input(name, 'float32', slot.shape);
-        const sum = make.add(before, make.mul(gradient, 1 / accumulate));
+        const sum = make.add(before, share === 1 ? gradient : make.mul(gradient, share));
         if (kind === 'accumulate') this.#give(sum, nextName(name));
         else this.#give(make.full(0, 'float32', slot.shape), nextName(name));
         gradients.set(slot, sum);

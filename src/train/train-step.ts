@@ -25,8 +25,10 @@ export interface TrainStepOptions {
   /** A model whose first output the loss may look at; it is not trained. */
   readonly teacher?: AnyModule | null;
   readonly regularizers?: readonly Regularizer[];
-  /** Batches whose gradients are added up for one update; 1 by default. */
-  readonly accumulate?: number;
+  /**
+   * Batches for one update, 1 by default: the mean of their gradients. A function gives how many it takes by the number of batches seen before this one; their gradients are summed up then, as PyTorch does by itself.
+   */
+  readonly accumulate?: number | ((batch: number) => number);
   readonly clipGradNorm?: number;
   readonly clipGradValue?: number;
   /** Decay of the moving average of the weights at a step (1, 2, …); none is kept by default. */
@@ -43,6 +45,8 @@ export interface TrainStepOptions {
 /** What a step gives. Tensors are valid until the next step. */
 export interface StepResult {
   readonly loss: number;
+  /** The loss's parts, where it has some. */
+  readonly parts: Readonly<Record<string, number>>;
   /** The model's outputs. */
   readonly outputs: readonly Tensor[];
   /** Dense gradients of `options.dense`. */
@@ -109,7 +113,8 @@ export class TrainStep {
    */
   async run(inputs: readonly Tensor[], target: Tensor): Promise<StepResult> {
     const { accumulate = 1 } = this.#options;
-    const kind: StepKind = this.#pending + 1 < accumulate ? 'accumulate' : 'update';
+    const needed = typeof accumulate === 'number' ? accumulate : accumulate(this.batches);
+    const kind: StepKind = this.#pending + 1 < needed ? 'accumulate' : 'update';
     const { step, session } = await this.#compile(kind, [...inputs, target]);
     const feeds = this.#feeds(step, kind, [...inputs, target]);
     const state = this.#state!;
@@ -138,6 +143,9 @@ export class TrainStep {
     } else this.#pending++;
     return {
       loss,
+      parts: Object.fromEntries(
+        [...step.parts].map(([name, output]) => [name, results.get(output)!.toNumbers()[0]!]),
+      ),
       outputs: step.outputs.map((name) => results.get(name)!),
       dense: new Map([...step.dense].map(([parameter, name]) => [parameter, results.get(name)!])),
     };
@@ -156,12 +164,16 @@ export class TrainStep {
     for (const { input, buffer } of this.#buffers) buffer.setData(state.get(input).clone().data);
   }
 
-  /** Copies the model's parameters, masks' effect included, and buffers into the state, after they were changed from outside. */
-  reload(): void {
+  /** Copies the model's parameters, masks' effect included, and buffers into the state, after they were changed from outside; `averages` begin anew from them. */
+  reload({ averages = false }: { readonly averages?: boolean } = {}): void {
     const state = this.#state;
     if (!state) return;
-    for (const slot of this.#slots) state.set(slot.name, elementsOf(slot));
-    for (const { input, buffer } of this.#buffers) state.set(input, buffer);
+    const put = (name: string, tensor: Tensor): void => {
+      state.set(name, tensor);
+      if (averages && state.has(`${name}/ema`)) state.set(`${name}/ema`, tensor);
+    };
+    for (const slot of this.#slots) put(slot.name, elementsOf(slot));
+    for (const { input, buffer } of this.#buffers) put(input, buffer);
   }
 
   /**
@@ -275,12 +287,17 @@ export class TrainStep {
   }
 
   #statesOf(slot: Slot): string[] {
-    const { accumulate = 1, emaDecay } = this.#options;
+    const { emaDecay } = this.#options;
     return [
       ...this.optimizer.stateNames(slot.group),
-      ...(accumulate > 1 ? ['accumulated'] : []),
+      ...(this.#accumulates ? ['accumulated'] : []),
       ...(emaDecay ? ['ema'] : []),
     ];
+  }
+
+  get #accumulates(): boolean {
+    const { accumulate = 1 } = this.#options;
+    return typeof accumulate === 'function' || accumulate > 1;
   }
 
   #build(kind: StepKind, inputs: readonly InputSpec[]): StepGraph {
@@ -297,7 +314,8 @@ export class TrainStep {
       optimizer: this.optimizer,
       slots: this.#slots,
       kind,
-      accumulate,
+      accumulates: this.#accumulates,
+      share: typeof accumulate === 'number' ? 1 / accumulate : 1,
       clipping: {
         ...(clipGradNorm === undefined ? {} : { norm: clipGradNorm }),
         ...(clipGradValue === undefined ? {} : { value: clipGradValue }),

@@ -11,9 +11,10 @@ import {
   parseCheckpoint,
   serializeCheckpoint,
 } from './checkpoint.ts';
-import { Evaluator } from './evaluate.ts';
+import { Evaluator, type Judge, judgeInEvaluation } from './evaluate.ts';
 import type { EpochRecord, History, Progress } from './history.ts';
 import { Averages, type Metric, type MetricSum, metricsOf } from './metrics.ts';
+import { type MonitorSettings, monitoredOf, monitorSettings } from './monitor.ts';
 import { type LossFunction, lossFunction, type Regularizer } from './objective.ts';
 import type { Optimizer } from './optimizers/index.ts';
 import { TrainStep } from './train-step.ts';
@@ -49,16 +50,16 @@ export interface TrainerOptions {
   readonly optimizer: Optimizer;
   /** A function, or a name such as `crossEntropy`, the default. */
   readonly loss?: LossFunction | string;
-  /** Beside the loss; `accuracy` by default. */
+  /** Beside the loss and its parts; `accuracy` by default. */
   readonly metrics?: readonly string[] | Readonly<Record<string, Metric>>;
   readonly scheduler?: Scheduler | null;
-  /** When the schedule moves on: after each `epoch`, the default, or each `step`. */
-  readonly schedulerInterval?: 'epoch' | 'step';
+  /** When the schedule moves on: after each `epoch`, the default, after each `step` that updated the weights, or each `batch`. */
+  readonly schedulerInterval?: 'epoch' | 'step' | 'batch';
   /** A model to learn from; see `distillationLoss`. It is not trained. */
   readonly teacher?: AnyModule | null;
   readonly regularizers?: readonly Regularizer[];
-  /** Batches for one update; 1 by default. */
-  readonly accumulate?: number;
+  /** Batches for one update; 1 by default. A number takes the mean of their gradients; a function, of the number of batches seen before, their sum. */
+  readonly accumulate?: number | ((batch: number) => number);
   /** Largest norm of all gradients together. */
   readonly clipGradNorm?: number;
   /** Largest absolute value of a gradient's entries. */
@@ -74,8 +75,9 @@ export interface TrainerOptions {
 /** How long a model is trained, and what is done on the way. */
 export interface FitOptions {
   readonly epochs: number;
-  readonly validation?: DataLoader | null;
-  /** Number by which epochs are compared: a metric of the validation, or `loss`. The first metric by default. */
+  /** Data to judge the model on after each epoch, or a function that judges it; the model holds the averages then, where `ema`. */
+  readonly validation?: DataLoader | Judge | null;
+  /** Number by which epochs are compared: a metric of the validation, or `loss`. By default the first metric, or the first number that the function gives. */
   readonly monitor?: string;
   /** Whether more or less of it is better; `min` for `loss`, else `max`. */
   readonly mode?: 'min' | 'max';
@@ -138,7 +140,7 @@ export class Trainer {
   /** Throws ArgumentError where options contradict each other. */
   constructor(model: AnyModule, options: TrainerOptions) {
     const { ema = null, callbacks = [], accumulate = 1 } = options;
-    if (!Number.isInteger(accumulate) || accumulate < 1) {
+    if (typeof accumulate === 'number' && (!Number.isInteger(accumulate) || accumulate < 1)) {
       throw new ArgumentError(`Trainer: accumulate expects a whole number of at least 1, got ${accumulate}`);
     }
     if (typeof ema === 'number' && !(ema >= 0 && ema < 1)) {
@@ -171,7 +173,7 @@ export class Trainer {
    * Throws NonFiniteError where the loss is not finite, ArgumentError where options do not fit, the reason of `signal`, and what the data and the engine throw; the model is in sync with the last step then.
    */
   async fit(loader: DataLoader, options: FitOptions): Promise<History> {
-    const settings = settingsOf(options, this.#metrics);
+    const settings = monitorSettings(options, this.#metrics);
     if (loader.length === 0) throw new ArgumentError('Trainer.fit: the data has no batch');
     const run = await this.#begin(options);
     const every = Math.max(1, Math.ceil((options.epochs * loader.length) / MOST_POINTS));
@@ -192,9 +194,13 @@ export class Trainer {
     return { epochs: run.epochs, losses: run.losses, best: run.best, ended };
   }
 
-  /** Mean loss and metrics over a loader, of the averages where `ema`. Throws as `Evaluator.evaluate`. */
-  async evaluate(loader: DataLoader): Promise<Record<string, number>> {
-    return this.step.withAverages(() => this.#evaluator.evaluate(loader));
+  /** Mean loss and metrics over a loader, or what a function says of the model; of the averages where `ema`. Throws as `Evaluator.evaluate`, and as the function. */
+  async evaluate(validation: DataLoader | Judge): Promise<Record<string, number>> {
+    return this.step.withAverages(() =>
+      typeof validation === 'function'
+        ? judgeInEvaluation(validation, this.model)
+        : this.#evaluator.evaluate(validation),
+    );
   }
 
   /** Frees the engine's memory. The model is in sync. */
@@ -206,7 +212,7 @@ export class Trainer {
   async #epoch(
     loader: DataLoader,
     options: FitOptions,
-    settings: Settings,
+    settings: MonitorSettings,
     run: Run,
     every: number,
   ): Promise<void> {
@@ -239,7 +245,7 @@ export class Trainer {
     progress('validate');
     const validation = options.validation ? await this.evaluate(options.validation) : null;
     const { scheduler, schedulerInterval = 'epoch' } = this.#options;
-    const monitored = validation?.[settings.monitor] ?? run.averages.means[settings.monitor] ?? Number.NaN;
+    const monitored = monitoredOf(settings.monitor, validation, run.averages.means);
     if (schedulerInterval === 'epoch') scheduler?.step(monitored);
     const record: EpochRecord = {
       epoch: run.epoch + 1,
@@ -250,7 +256,7 @@ export class Trainer {
       seconds: (performance.now() - begin) / 1000,
     };
     run.epochs.push(record);
-    this.#compare(options, settings, run, monitored);
+    await this.#compare(options, settings, run, monitored);
     run.epoch++;
     run.batch = 0;
     run.averages = new Averages();
@@ -261,9 +267,10 @@ export class Trainer {
 
   async #batch(input: Tensor, target: Tensor, run: Run, every: number): Promise<void> {
     const before = this.step.steps;
-    const { loss, outputs, dense } = await this.step.run([input], target);
+    const { loss, parts, outputs, dense } = await this.step.run([input], target);
     const count = input.shape[0] ?? 1;
-    run.averages.add('loss', { sum: loss * count, count });
+    for (const [name, value] of Object.entries({ loss, ...parts }))
+      run.averages.add(name, { sum: value * count, count });
     for (const [name, metric] of Object.entries(this.#metrics))
       run.averages.add(name, metric(outputs[0]!, target));
     run.since = { sum: run.since.sum + loss, count: run.since.count + 1 };
@@ -271,12 +278,18 @@ export class Trainer {
       run.losses.push([this.step.batches, run.since.sum / run.since.count]);
       run.since = { sum: 0, count: 0 };
     }
+    if (this.#options.schedulerInterval === 'batch') this.#options.scheduler?.step();
     if (this.step.steps === before) return;
     if (this.#options.schedulerInterval === 'step') this.#options.scheduler?.step();
     for (const callback of this.#callbacks) await callback.onStep?.(this, dense);
   }
 
-  #compare(options: FitOptions, { mode, minDelta }: Settings, run: Run, value: number): void {
+  async #compare(
+    options: FitOptions,
+    { mode, minDelta }: MonitorSettings,
+    run: Run,
+    value: number,
+  ): Promise<void> {
     if (!options.validation) return;
     const { best } = run;
     const better =
@@ -287,7 +300,9 @@ export class Trainer {
     }
     run.stale = 0;
     run.best = { epoch: run.epoch + 1, value };
-    if (options.restoreBest) run.bestTensors = modelTensors(this.model, 'best/');
+    // Those that were judged: averages, where there are some.
+    if (options.restoreBest)
+      run.bestTensors = await this.step.withAverages(async () => modelTensors(this.model, 'best/'));
   }
 
   async #begin(options: FitOptions): Promise<Run> {
@@ -361,7 +376,7 @@ export class Trainer {
   async #finish(options: FitOptions, run: Run): Promise<void> {
     if (options.restoreBest && run.bestTensors) {
       loadModelTensors(this.model, run.bestTensors, 'best/');
-      this.step.reload();
+      this.step.reload({ averages: true });
     } else if (this.#options.ema) {
       const averages = await this.step.withAverages(async () => modelTensors(this.model));
       loadModelTensors(this.model, averages);
@@ -378,33 +393,6 @@ interface SavedRun {
   readonly counts: { readonly batches: number; readonly pending: number };
   readonly callbacks: Readonly<Record<string, Json>>;
   readonly run: Omit<Run, 'averages' | 'bestTensors'> & { readonly averages: Record<string, MetricSum> };
-}
-
-interface Settings {
-  readonly monitor: string;
-  readonly mode: 'min' | 'max';
-  readonly minDelta: number;
-}
-
-function settingsOf(options: FitOptions, metrics: Readonly<Record<string, Metric>>): Settings {
-  const { epochs, earlyStopping, validation } = options;
-  if (!Number.isInteger(epochs) || epochs < 1) {
-    throw new ArgumentError(`Trainer.fit: epochs expects a whole number of at least 1, got ${epochs}`);
-  }
-  if (earlyStopping && !validation) {
-    throw new ArgumentError('Trainer.fit: early stopping needs validation data; give { validation: loader }');
-  }
-  const monitor = options.monitor ?? Object.keys(metrics)[0] ?? 'loss';
-  if (monitor !== 'loss' && !(monitor in metrics)) {
-    throw new ArgumentError(
-      `Trainer.fit: nothing is called '${monitor}' to monitor; expected loss or one of ${Object.keys(metrics).join(', ')}`,
-    );
-  }
-  return {
-    monitor,
-    mode: options.mode ?? (monitor === 'loss' ? 'min' : 'max'),
-    minDelta: earlyStopping?.minDelta ?? 0,
-  };
 }
 
 /** Tensors whose names begin with a prefix, under the rest of their names. */

@@ -113,7 +113,7 @@ const ANCHORS_PER_MAP = 3;
 export function detectorHyperparameters(
   given: Partial<DetectorHyperparameters> = {},
 ): DetectorHyperparameters {
-  return filled(Object.entries(given), NAMES, (name) => name);
+  return filled(Object.entries(given), NAMES, (name) => name as Name);
 }
 
 /**
