@@ -1,4 +1,12 @@
 /** Finding objects with YOLOv5: boxes, letterbox, suppression, detectors, and how good they are. */
+export type { AnnotatedImage, AnnotatedObject } from './annotations/annotated-image.ts';
+export { type BrokenAnnotation, type CocoAnnotations, parseCocoAnnotations } from './annotations/coco.ts';
+export { type ParseVocOptions, parseVocAnnotation } from './annotations/voc.ts';
+export {
+  type YoloLabelText,
+  type YoloLabelTextOptions,
+  yoloLabelText,
+} from './annotations/yolo-label-text.ts';
 export { type ApMethod, averagePrecision } from './average-precision.ts';
 export {
   type Box,
@@ -40,10 +48,12 @@ export {
 } from './letterbox.ts';
 export { IOU_THRESHOLDS, matchDetections, matchDetectionsCoco } from './matching.ts';
 export { type NmsOptions, nonMaxSuppression } from './non-max-suppression.ts';
+export { type RawDetector, type RawDetectorOptions, rawDetector } from './raw-detector.ts';
 export {
   type RectangularBatch,
   type RectangularOptions,
   rectangularBatches,
 } from './rectangular-batches.ts';
+export * from './report/index.ts';
 export { type Interpolation, resizePixels } from './resize-pixels.ts';
 export * from './training/index.ts';

@@ -1,4 +1,15 @@
-import { BatchNorm2d, Conv2d, F, MaxPool2d, Module, Sequential, SiLU, type Variable } from '../nn/index.ts';
+import {
+  BatchNorm2d,
+  Conv2d,
+  F,
+  MaxPool2d,
+  Module,
+  ModuleList,
+  Sequential,
+  SiLU,
+  type Variable,
+} from '../nn/index.ts';
+import { everyOther } from './every-other.ts';
 
 /** Batch norms of YOLOv5 are not PyTorch's default ones. */
 const BATCH_NORM = { eps: 1e-3, momentum: 0.03 } as const;
@@ -79,6 +90,43 @@ export class SPPF extends Module {
     const y1 = this.m.call(x);
     const y2 = this.m.call(y1);
     return this.cv2.call(F.cat([x, y1, y2, this.m.call(y2)], 1));
+  }
+}
+
+/** Spatial pyramid pooling of v5.0: max-pools of several sizes side by side, and all maps joined. With 5, 9 and 13 it computes what `SPPF` does with 5. */
+export class SPP extends Module {
+  cv1: Conv;
+  cv2: Conv;
+  m: ModuleList<MaxPool2d>;
+
+  constructor(inChannels: number, outChannels: number, kernels: readonly number[]) {
+    super();
+    const hidden = Math.trunc(inChannels / 2);
+    this.cv1 = new Conv(inChannels, hidden);
+    this.cv2 = new Conv((kernels.length + 1) * hidden, outChannels);
+    this.m = new ModuleList(
+      kernels.map((kernel) => new MaxPool2d(kernel, { stride: 1, padding: kernel >> 1 })),
+    );
+  }
+
+  override forward(input: Variable): Variable {
+    const x = this.cv1.call(input);
+    return this.cv2.call(F.cat([x, ...[...this.m].map((pool) => pool.call(x))], 1));
+  }
+}
+
+/** v5.0's first layer: the pixels of each 2 x 2 square become channels (rows first: top left, bottom left, top right, bottom right), and a convolution reads them. */
+export class Focus extends Module {
+  conv: Conv;
+
+  constructor(inChannels: number, outChannels: number, kernel: number) {
+    super();
+    this.conv = new Conv(inChannels * 4, outChannels, kernel);
+  }
+
+  override forward(x: Variable): Variable {
+    const at = (row: number, column: number): Variable => everyOther(x, row, column);
+    return this.conv.call(F.cat([at(0, 0), at(1, 0), at(0, 1), at(1, 1)], 1));
   }
 }
 
