@@ -10,7 +10,7 @@ import { letterbox, type Placement, scaleBoxes } from './letterbox.ts';
 import { type NmsOptions, nonMaxSuppression } from './non-max-suppression.ts';
 import { pixelsOf } from './pixels.ts';
 import { rectangularBatches } from './rectangular-batches.ts';
-import { resizePixels } from './resize-pixels.ts';
+import { scaleToLongest } from './scale-to-longest.ts';
 
 /** Options of `evaluateDetector`; as val.py's where they are left out. */
 export interface EvaluateDetectorOptions
@@ -134,12 +134,8 @@ interface PreparedImage {
 /** An image scaled so that its longer side is `longest`, then put into `shape` without enlarging. Source: `load_image` and `__getitem__` of YOLOv5's dataloaders.py. */
 function prepare(image: Tensor, labels: readonly LabelledBox[], longest: number, shape: Size): PreparedImage {
   const { height, width } = pixelsOf('evaluateDetector', image);
-  const scale = longest / Math.max(height, width);
-  // Cut down to whole pixels, not rounded, as YOLOv5 7.0 does.
-  const side = (length: number): number => Math.max(1, Math.trunc(length * scale));
-  const [scaledHeight, scaledWidth] = [side(height), side(width)];
-  const scaled =
-    scale === 1 ? image : resizePixels(image, [scaledHeight, scaledWidth], scale > 1 ? 'linear' : 'area');
+  const scaled = scaleToLongest(image, longest, 'area');
+  const [scaledHeight, scaledWidth] = scaled.shape as [number, number, number];
   const boxed = letterbox(scaled, {
     size: sizeOfImage('evaluateDetector', shape),
     auto: false,

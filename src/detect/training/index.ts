@@ -1,7 +1,33 @@
 /** Training detectors: loss, data, hyperparameters, anchors, and the loop that puts them together. */
+
+export {
+  DetectionTrainingData,
+  type DetectionTrainingOptions,
+  detectionCollate,
+} from './detection-training-data.ts';
+export { flipLeftRight, flipUpDown } from './flip.ts';
+export { type HsvGains, multiplyHsv, randomHsv } from './hsv.ts';
 export {
   type DetectorHyperparameters,
   detectorHyperparameters,
   hyperparameterFile,
   parseHyperparameters,
 } from './hyperparameters.ts';
+export { mixup } from './mixup.ts';
+export { mosaic } from './mosaic.ts';
+export {
+  applyPerspective,
+  drawPerspective,
+  isCandidate,
+  type Perspective,
+  type PerspectiveRanges,
+  randomPerspective,
+} from './perspective.ts';
+export {
+  cachedInMemory,
+  type ImageScale,
+  type ScaledDataset,
+  scaledDataset,
+} from './scaled-dataset.ts';
+export { type Matrix, warpPixels } from './warp.ts';
+export { type LossGains, scaledGains, YoloLoss, type YoloLossOptions } from './yolo-loss.ts';
