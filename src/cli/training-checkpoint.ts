@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileError } from '../core/errors.ts';
+import { firstDifference } from '../core/first-difference.ts';
 import { concatBytes } from '../io/index.ts';
 import { fileCheckpoint } from '../node/index.ts';
 import { type CheckpointStore, type Json, parseCheckpoint, serializeCheckpoint } from '../train/index.ts';
@@ -70,14 +71,11 @@ function compare(path: string, found: Json | undefined, own: Readonly<Record<str
   if (typeof found !== 'object' || found === null || Array.isArray(found)) {
     throw new FileError(path, 'is a checkpoint of another program, not of this command; give another file');
   }
-  const was = found as Readonly<Record<string, Json>>;
-  for (const name of new Set([...Object.keys(was), ...Object.keys(own)])) {
-    const [before, now] = [was[name] ?? null, own[name] ?? null].map((value) => JSON.stringify(value));
-    if (before === now) continue;
-    throw new UsageError(
-      `--resume: '${path}' was written with ${name} ${before}, this run has ${now}; give the same options, or --force without --resume to begin anew`,
-    );
-  }
+  const other = firstDifference(found as Readonly<Record<string, Json>>, own);
+  if (other === null) return;
+  throw new UsageError(
+    `--resume: '${path}' was written with ${other.name} ${other.before}, this run has ${other.now}; give the same options, or --force without --resume to begin anew`,
+  );
 }
 
 /** What an interrupted run says. */

@@ -8,10 +8,22 @@ import { loadSharp } from './image-folder-decode.ts';
 /** Endings of the files that `drawDetections` writes. */
 export const DRAWN_EXTENSIONS: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp'];
 
-/** Options of `drawDetections`. */
-export interface DrawDetectionsOptions extends WriteOptions {
+/** Options of `drawnImage`. */
+export interface DrawnImageOptions {
   /** Name of a class; its number by default. */
   readonly nameOf?: (label: number) => string;
+  /** Longest side of the drawing in pixels; larger images are made smaller before boxes are drawn. By default as the image. */
+  readonly longest?: number;
+}
+
+/** Options of `drawDetections`. */
+export interface DrawDetectionsOptions extends WriteOptions, Pick<DrawnImageOptions, 'nameOf'> {}
+
+/** An image as a file's bytes. */
+export interface DrawnImage {
+  readonly bytes: Uint8Array;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** Angle between the hues of neighbouring classes, the golden one: no two of many come close. */
@@ -40,22 +52,49 @@ export async function drawDetections(
       `drawDetections: expected a file that ends in ${DRAWN_EXTENSIONS.join(', ')}, got '${path}'`,
     );
   }
+  const { bytes } = await drawnImage(image, detections, format.slice(1), options);
+  writeFileAtomic(path, [bytes], options);
+}
+
+/**
+ * The bytes of an image file with boxes drawn as by `drawDetections`. The format is jpg, jpeg, png or webp.
+ *
+ * @param image uint8[height, width, 3] (RGB).
+ *
+ * Throws ArgumentError for another image, EngineError where the package `sharp` is not installed.
+ */
+export async function drawnImage(
+  image: Tensor,
+  detections: readonly Detection[],
+  format: string,
+  options: DrawnImageOptions = {},
+): Promise<DrawnImage> {
   const [height = 0, width = 0, channels] = image.shape;
   if (image.dtype !== 'uint8' || image.shape.length !== 3 || channels !== 3) {
     throw new ArgumentError(`drawDetections: expected an image uint8[height, width, 3], got ${image}`);
   }
   const sharp = await loadSharp('drawDetections');
-  const overlay = Buffer.from(detectionsSvg(detections, { height, width }, options.nameOf));
-  const drawing = sharp(image.data as Uint8Array, { raw: { height, width, channels } }).composite([
-    { input: overlay, left: 0, top: 0 },
-  ]);
+  const scale = Math.min(1, (options.longest ?? Number.POSITIVE_INFINITY) / Math.max(height, width));
+  const size = {
+    height: Math.max(1, Math.round(height * scale)),
+    width: Math.max(1, Math.round(width * scale)),
+  };
+  const scaled = detections.map((detection) => ({
+    ...detection,
+    box: detection.box.map((value) => value * scale) as [number, number, number, number],
+  }));
+  const overlay = Buffer.from(detectionsSvg(scaled, size, options.nameOf));
+  let drawing = sharp(image.data as Uint8Array, { raw: { height, width, channels } });
+  // The image is made smaller before it is drawn on, in whichever order sharp is told.
+  if (scale < 1) drawing = drawing.resize({ ...size, fit: 'fill' });
+  drawing = drawing.composite([{ input: overlay, left: 0, top: 0 }]);
   const encoded =
-    format === '.png'
+    format === 'png'
       ? drawing.png()
-      : format === '.webp'
+      : format === 'webp'
         ? drawing.webp({ quality: 90 })
         : drawing.jpeg({ quality: 92, chromaSubsampling: '4:4:4' });
-  writeFileAtomic(path, [await encoded.toBuffer()], options);
+  return { bytes: await encoded.toBuffer(), ...size };
 }
 
 /** Boxes with their labels as SVG of the size of the image. */

@@ -13,8 +13,11 @@ export { readImage } from './decode-rgb.ts';
 export {
   DRAWN_EXTENSIONS,
   type DrawDetectionsOptions,
+  type DrawnImage,
+  type DrawnImageOptions,
   detectionsSvg,
   drawDetections,
+  drawnImage,
 } from './draw-detections.ts';
 export {
   type FileContent,
@@ -33,6 +36,7 @@ export {
   imagesIn,
 } from './image-folder.ts';
 export { readModel, type WriteModelOptions, writeModel } from './model.ts';
+export { STATE_FILE, StagedRun, type StagedRunOptions } from './staged-run.ts';
 export {
   isPyTorchPath,
   PYTORCH_EXTENSIONS,
@@ -49,6 +53,7 @@ export {
   type YoloDatasetOptions,
   type YoloImage,
   type YoloSplit,
+  type YoloSummary,
   yoloDataset,
 } from './yolo-data.ts';
 export { parseYoloLabels } from './yolo-labels.ts';

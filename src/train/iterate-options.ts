@@ -1,4 +1,5 @@
 import { ArgumentError } from '../core/errors.ts';
+import { firstDifference } from '../core/first-difference.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { DataLoader } from '../data/index.ts';
 import type { AnyModule } from '../nn/index.ts';
@@ -171,12 +172,9 @@ export function checkSettings(
   caller = 'iterate',
 ): void {
   const was = (typeof found === 'object' && found !== null ? found : {}) as Readonly<Record<string, Json>>;
-  for (const [name, value] of Object.entries(own)) {
-    const [before, now] = [JSON.stringify(was[name] ?? null), JSON.stringify(value)];
-    if (before !== now) {
-      throw new ArgumentError(
-        `${caller}: the checkpoint was written with ${name} ${before}, this run has ${now}; use another checkpoint or resume: false`,
-      );
-    }
-  }
+  const other = firstDifference(was, own);
+  if (other === null) return;
+  throw new ArgumentError(
+    `${caller}: the checkpoint was written with ${other.name} ${other.before}, this run has ${other.now}; use another checkpoint or resume: false`,
+  );
 }
