@@ -10,6 +10,7 @@ export {
   serializeCheckpoint,
 } from './checkpoint.ts';
 export { type EvaluateOptions, Evaluator, evaluate, type Judge } from './evaluate.ts';
+export { freeze } from './freeze.ts';
 export * from './gradual/index.ts';
 export { penalizeChannels } from './growing.ts';
 export type { EpochRecord, History, Progress } from './history.ts';
