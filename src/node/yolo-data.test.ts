@@ -183,9 +183,20 @@ describe('yoloDataset', () => {
     expect(told.find(({ path }) => path.endsWith('2.png'))!.reason).toBe(
       '20 x 9 pixels; expected at least 10 on a side',
     );
+    expect(dataset.summary).toEqual({ found: 1, missing: 2, empty: 0, objects: 0, corrupt: 4 });
     // Its header is whole, its pixels are not.
     expect([await dataset.get(1), await dataset.get(1)]).toEqual([null, null]);
-    expect([told.length, dataset.broken.length]).toEqual([5, 5]);
+    expect([told.length, dataset.broken.length, dataset.summary.corrupt]).toEqual([5, 5, 5]);
+  });
+
+  it('counts what it found, as train.py does', async () => {
+    for (const name of ['0', '1', '2', '3']) await image(20, 20, 'images', `${name}.png`);
+    write('0 0.5 0.5 0.5 0.5\n1 0.5 0.5 0.5 0.5', 'labels', '0.txt');
+    write('\n', 'labels', '1.txt');
+    write('0 1', 'labels', '2.txt');
+    const dataset = await yoloDataset(readYoloData(write(`val: images\n${NAMES}`, 'set.yaml')), 'val');
+    expect(dataset.summary).toEqual({ found: 3, missing: 1, empty: 1, objects: 2, corrupt: 1 });
+    expect(dataset.length).toBe(3);
   });
 
   it('says what is missing', async () => {

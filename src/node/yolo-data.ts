@@ -126,8 +126,23 @@ export interface YoloImage extends ImageSize {
   readonly labels: readonly LabelledBox[];
 }
 
+/** What was found of a part of a data set, as YOLOv5's train.py prints it. */
+export interface YoloSummary {
+  /** Images that have a label file, empty and damaged ones too. */
+  readonly found: number;
+  /** Images without one: nothing is in them. */
+  readonly missing: number;
+  /** Images whose label file is empty: nothing is in them either. */
+  readonly empty: number;
+  /** Images and label files that were left out so far. */
+  readonly corrupt: number;
+  /** Boxes of all images. */
+  readonly objects: number;
+}
+
 /** A part of a YOLO data set: images are read when they are asked for, labels at first. */
 export interface YoloDataset extends DetectionDataset {
+  readonly summary: YoloSummary;
   readonly images: readonly YoloImage[];
   /** Images and label files that were left out so far. */
   readonly broken: readonly BrokenImage[];
@@ -168,6 +183,7 @@ export async function yoloDataset(
   };
   const sharp = await loadSharp('yoloDataset');
   const images: YoloImage[] = [];
+  const counts = { found: 0, missing: 0, empty: 0, objects: 0 };
   for (let start = 0; start < paths.length; start += AT_ONCE) {
     const some = paths.slice(start, start + AT_ONCE);
     const sizes = await Promise.allSettled(some.map((path) => readImageSize(sharp, path)));
@@ -183,8 +199,15 @@ export async function yoloDataset(
         return;
       }
       const labels = labelsOf(path, { height, width }, data.names.length);
-      if ('reason' in labels) tell(labelPath(path), labels.reason);
-      else images.push({ path, height, width, labels });
+      if (labels === null) counts.missing++;
+      else counts.found++;
+      if (labels !== null && 'reason' in labels) {
+        tell(labelPath(path), labels.reason);
+        return;
+      }
+      if (labels?.length === 0) counts.empty++;
+      counts.objects += labels?.length ?? 0;
+      images.push({ path, height, width, labels: labels ?? [] });
     });
   }
   if (images.length === 0) {
@@ -201,6 +224,9 @@ export async function yoloDataset(
     images,
     get broken() {
       return [...broken.values()];
+    },
+    get summary() {
+      return { ...counts, corrupt: broken.size };
     },
     get: async (index): Promise<DetectionSample | null> => {
       const image = images[index];
@@ -235,13 +261,14 @@ function imagePaths(place: string): string[] {
     .map((line) => (isAbsolute(line) ? line : resolve(folder, line)));
 }
 
+/** Null where there is no label file. */
 function labelsOf(
   path: string,
   size: ImageSize,
   classes: number,
-): readonly LabelledBox[] | { readonly reason: string } {
+): readonly LabelledBox[] | { readonly reason: string } | null {
   const file = labelPath(path);
-  if (!existsSync(file)) return [];
+  if (!existsSync(file)) return null;
   try {
     return parseYoloLabels(new TextDecoder().decode(readBytes(file)), size, classes);
   } catch (error) {
