@@ -42,7 +42,7 @@ const ROOMS = {
   profile: [...BASE, 'runtime', 'nn', 'io'],
   data: ['core', 'io'],
   train: [...TRAIN, 'report'],
-  detect: DETECT,
+  detect: [...DETECT, 'report'],
   report: ['core', 'ir', 'nn', 'prune', 'profile'],
   node: ALL_BUT_CLI,
   cli: [...ALL_BUT_CLI, 'node'],

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { FileError } from '../core/errors.ts';
-import { type DetectionResult, evaluateDetector } from '../detect/index.ts';
+import { type DetectionResult, detectionSections, evaluateDetector } from '../detect/index.ts';
 import { type BrokenImage, readYoloData, type YoloDataset, yoloDataset } from '../node/index.ts';
 import { sparsityReport } from '../profile/index.ts';
 import { openDetector } from './detector-model.ts';
-import { detectionSections } from './detector-report.ts';
 import { isArchitecture } from './load.ts';
 import { printJson } from './output.ts';
 import { withProgress } from './progress.ts';

@@ -1,5 +1,5 @@
-import type { DetectionResult } from '../detect/index.ts';
-import type { LineChart, ReportSection, ReportTable } from '../report/index.ts';
+import type { LineChart, ReportSection, ReportTable } from '../../report/index.ts';
+import type { DetectionResult } from '../detection-metrics.ts';
 
 /** Classes beyond which charts show the mean alone, and no confusion is shown: nobody tells more colours apart. */
 const MOST_CLASSES = 20;
