@@ -8,6 +8,12 @@ export {
 export { flipLeftRight, flipUpDown } from './flip.ts';
 export { type HsvGains, multiplyHsv, randomHsv } from './hsv.ts';
 export {
+  DETECTOR_OPTIMIZERS,
+  type DetectorOptimizerOptions,
+  detectorOptimizer,
+} from './detector-optimizer.ts';
+export { DetectorSchedule, type DetectorScheduleOptions, detectorEma } from './detector-schedule.ts';
+export {
   type DetectorHyperparameters,
   detectorHyperparameters,
   hyperparameterFile,
@@ -31,3 +37,4 @@ export {
 } from './scaled-dataset.ts';
 export { type Matrix, warpPixels } from './warp.ts';
 export { type LossGains, scaledGains, YoloLoss, type YoloLossOptions } from './yolo-loss.ts';
+export { accumulatedBatches, detectorAccumulate } from './warmup.ts';

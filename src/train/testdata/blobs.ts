@@ -2,6 +2,7 @@ import { Generator } from '../../core/random.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { TensorDataset } from '../../data/index.ts';
 import {
+  type AnyModule,
   BatchNorm2d,
   Conv2d,
   Dropout,
@@ -52,6 +53,6 @@ export function plainNet(seed = 1): Sequential {
 }
 
 /** All parameters and buffers, end to end. */
-export function weightsOf(model: Module): number[] {
+export function weightsOf(model: AnyModule): number[] {
   return [...model.stateDict().values()].flatMap((tensor) => [...tensor.toNumbers()]);
 }
