@@ -33,4 +33,5 @@ export {
   traceDetailed,
 } from './trace.ts';
 export { type BufferUpdate, Tracer, type TracerOptions } from './tracer.ts';
+export { type NotFitting, type Transfer, type TransferOptions, transferWeights } from './transfer-weights.ts';
 export { Variable } from './variable.ts';

@@ -5,6 +5,14 @@ import type { Tensor } from '../core/tensor.ts';
 /** Tensors by name, as files hold them and modules give them. */
 export type StateDict = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
+/** A state dict as a map. */
+export const mapOf = (dict: StateDict): ReadonlyMap<string, Tensor> =>
+  new Map<string, Tensor>(dict instanceof Map ? dict : Object.entries(dict));
+
+/** Elements of a tensor for one of another dtype, in memory of their own. Throws ArgumentError for dtypes that are no real numbers. */
+export const converted = (source: Tensor, { dtype }: Tensor): Tensor =>
+  source.dtype === dtype ? source.clone() : fromFloat32(toFloat32(source), dtype);
+
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
 const size = (tensor: Tensor): string => `[${tensor.shape.join(', ')}]`;
 
@@ -28,7 +36,7 @@ export function loadInto(
   dict: StateDict,
   strict: boolean,
 ): { missingKeys: readonly string[]; unexpectedKeys: readonly string[] } {
-  const given = new Map<string, Tensor>(dict instanceof Map ? dict : Object.entries(dict));
+  const given = mapOf(dict);
   const missingKeys = [...own.keys()].filter((name) => !given.has(name) && !isOptional(name, given));
   const unexpectedKeys = [...given.keys()].filter((name) => !own.has(name));
   const problems: string[] = [];
@@ -46,10 +54,7 @@ export function loadInto(
       );
       continue;
     }
-    copies.push([
-      tensor,
-      source.dtype === tensor.dtype ? source.clone() : fromFloat32(toFloat32(source), tensor.dtype),
-    ]);
+    copies.push([tensor, converted(source, tensor)]);
   }
   if (problems.length > 0) {
     throw new StateDictError(
