@@ -18,6 +18,8 @@ export interface DetectionDataset {
   readonly names: readonly string[];
   /** Size of each image. */
   readonly sizes: readonly ImageSize[];
+  /** Boxes of each image in its pixels, where they are known without reading it. */
+  readonly labels?: readonly (readonly LabelledBox[])[];
   /** The image at `index`; null where its pixels cannot be read. Throws ArgumentError where there is none. */
   get(index: number): Promise<DetectionSample | null>;
 }
@@ -35,6 +37,7 @@ export function detectionDataset(
     length: samples.length,
     names,
     sizes,
+    labels: samples.map(({ labels }) => labels),
     get: async (index) => {
       const sample = samples[index];
       if (sample !== undefined) return sample;

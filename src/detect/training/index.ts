@@ -1,18 +1,27 @@
 /** Training detectors: loss, data, hyperparameters, anchors, and the loop that puts them together. */
 
 export {
+  type AnchorFit,
+  type AutoAnchorOptions,
+  type AutoAnchors,
+  anchorFit,
+  autoAnchor,
+  type KmeanAnchorsOptions,
+  kmeanAnchors,
+} from './auto-anchor.ts';
+export {
   DetectionTrainingData,
   type DetectionTrainingOptions,
   detectionCollate,
 } from './detection-training-data.ts';
-export { flipLeftRight, flipUpDown } from './flip.ts';
-export { type HsvGains, multiplyHsv, randomHsv } from './hsv.ts';
 export {
   DETECTOR_OPTIMIZERS,
   type DetectorOptimizerOptions,
   detectorOptimizer,
 } from './detector-optimizer.ts';
 export { DetectorSchedule, type DetectorScheduleOptions, detectorEma } from './detector-schedule.ts';
+export { flipLeftRight, flipUpDown } from './flip.ts';
+export { type HsvGains, multiplyHsv, randomHsv } from './hsv.ts';
 export {
   type DetectorHyperparameters,
   detectorHyperparameters,
@@ -34,7 +43,8 @@ export {
   type ImageScale,
   type ScaledDataset,
   scaledDataset,
+  scaledLabels,
 } from './scaled-dataset.ts';
+export { accumulatedBatches, detectorAccumulate } from './warmup.ts';
 export { type Matrix, warpPixels } from './warp.ts';
 export { type LossGains, scaledGains, YoloLoss, type YoloLossOptions } from './yolo-loss.ts';
-export { accumulatedBatches, detectorAccumulate } from './warmup.ts';
