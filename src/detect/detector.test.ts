@@ -177,6 +177,22 @@ describe('resizeInput', () => {
     expect(inferShapes(other).get(output!)?.shape).toEqual([1, 252 * 3, 6]);
   });
 
+  it('leaves the number of images open', async () => {
+    manualSeed(5);
+    const model = yolov5('n', { classes: 1, decode: true }).eval();
+    const graph = trace(model, [['batch', 3, 64, 64]]);
+    const other = resizeInput(graph, 96, 128)!;
+    expect(other.feeds[0]!.type).toEqual(tensorType('float32', ['batch', 3, 96, 128]));
+    expect(inferShapes(other).get(other.outputs[0]!)?.shape).toEqual(['batch', 252 * 3, 6]);
+    const [open, free] = [detectorOf(graph, { threads: 1, batchSize: 2 }), detectorOf(model)];
+    const images = [10, 200].map((level) => plain(96, 128, level));
+    const [a, b] = [await open.predict(images), await free.predict(images)];
+    expect(a.shape).toEqual([2, 252 * 3, 6]);
+    a.float32.forEach((value, at) => {
+      expect(Math.abs(value - b.float32[at]!)).toBeLessThan(2e-3);
+    });
+  });
+
   it('gives null where the size is built in', () => {
     expect(resizeInput(named(1), 96, 96)).toBeNull();
     expect(resizeInput(trace(new LeNet5().eval(), [[1, 1, 32, 32]]), 64, 64)).toBeNull();

@@ -14,10 +14,14 @@ const ELEMENTWISE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Div', 'P
  */
 export function resizeInput(graph: Graph, height: number, width: number): Graph | null {
   const type = graph.feeds[0]?.type;
-  const shape = type?.kind === 'tensor' ? staticShape(type.shape) : null;
-  if (graph.feeds.length !== 1 || !type || type.kind !== 'tensor' || shape?.length !== 4) return null;
+  const declared = type?.kind === 'tensor' ? type.shape : null;
+  if (graph.feeds.length !== 1 || !type || type.kind !== 'tensor' || declared?.length !== 4) return null;
+  // What takes any number of images is looked at with one.
+  const shape = staticShape([typeof declared[0] === 'number' ? declared[0] : 1, ...declared.slice(1)]);
+  if (shape === null) return null;
   const base = cloneGraph(graph).graph;
   liftConstants(base);
+  base.feeds[0]!.type = tensorType(type.dtype, shape);
   const { graph: copy, nodes } = cloneGraph(base);
   copy.feeds[0]!.type = tensorType(type.dtype, [shape[0]!, shape[1]!, height, width]);
   // Declared shapes are those of the old size.
@@ -40,7 +44,9 @@ export function resizeInput(graph: Graph, height: number, width: number): Graph 
     const [was, now] = [boxes(base, before), boxes(copy, after)];
     const grows =
       was !== undefined && now !== undefined && now * shape[2]! * shape[3]! === was * height * width;
-    return grows ? copy : null;
+    if (!grows) return null;
+    copy.feeds[0]!.type = tensorType(type.dtype, [declared[0] ?? null, shape[1]!, height, width]);
+    return copy;
   } catch {
     // Shapes that contradict each other are the answer: this graph has its size built in.
     return null;
