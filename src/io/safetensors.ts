@@ -1,5 +1,6 @@
 import { byteLengthOf, type DType } from '../core/dtype.ts';
 import { ArgumentError, FormatError } from '../core/errors.ts';
+import { isRecord } from '../core/is-record.ts';
 import { sizeOf, Tensor } from '../core/tensor.ts';
 
 /** Names of element types in safetensors. Source: `Dtype` of the safetensors crate, 0.6. */
@@ -159,9 +160,6 @@ function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -1,4 +1,13 @@
 /** Files of models and tensors, for Node. */
+export {
+  type ConvertedLabels,
+  type ConvertedPart,
+  type ConvertLabelsOptions,
+  convertLabels,
+} from './annotations/convert-labels.ts';
+export type { DivideOptions } from './annotations/divide-parts.ts';
+export type { AnnotationFormat } from './annotations/find-annotations.ts';
+export type { ImageMode } from './annotations/write-yolo-data.ts';
 export { fileCheckpoint } from './checkpoint-file.ts';
 export { nodeCompressors } from './compress.ts';
 export {
@@ -10,6 +19,7 @@ export {
 export { type Cifar10PngOptions, readCifar10Png } from './data-files-cifar-png.ts';
 export { type LoadDatasetOptions, type LoadedDataset, loadDataset } from './data-files-detect.ts';
 export { readImage } from './decode-rgb.ts';
+export { type DiskCachedDataset, type DiskCacheOptions, diskCachedDataset } from './disk-cached-dataset.ts';
 export {
   DRAWN_EXTENSIONS,
   type DrawDetectionsOptions,

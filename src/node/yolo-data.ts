@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, resolve, sep } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { ArgumentError, FileError, FormatError } from '../core/errors.ts';
+import { isRecord } from '../core/is-record.ts';
 import type { DetectionDataset, DetectionSample, ImageSize, LabelledBox } from '../detect/index.ts';
 import { readImage } from './decode-rgb.ts';
 import { readBytes, withPath } from './file.ts';
@@ -32,9 +33,6 @@ const LEAST_SIDE = 10;
 
 /** Headers and label files read at a time. */
 const AT_ONCE = 64;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Reads a YOLO data yaml: `names` (a list, or a map from numbers), `train`, `val` and `test` (a folder of images, a .txt file that lists them, or a list of those), relative to `path`, and that to the
@@ -221,6 +219,7 @@ export async function yoloDataset(
     length: images.length,
     names: data.names,
     sizes: images,
+    labels: images.map(({ labels }) => labels),
     images,
     get broken() {
       return [...broken.values()];

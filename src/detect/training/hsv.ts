@@ -13,14 +13,13 @@ const SECTOR = HUES / 6;
 /** Bits behind the point in OpenCV's tables. */
 const SHIFT = 12;
 
-/** round(range * 2^12 / i), with halves to the even. Source: `RGB2HSV_b` of OpenCV's color_hsv. */
+/** range / i in 2^-12ths. Source: `RGB2HSV_b` of OpenCV's color_hsv. */
 const table = (range: number): Int32Array =>
   Int32Array.from({ length: 256 }, (_, i) => (i === 0 ? 0 : Math.round((range * 2 ** SHIFT) / i)));
 
 const BY_VALUE = /* @__PURE__ */ table(255);
 const BY_SPREAD = /* @__PURE__ */ table(SECTOR);
 
-/** Bits of a colour packed into a number: hue, saturation, value. */
 const HALF = 1 << (SHIFT - 1);
 
 /**
@@ -37,7 +36,7 @@ export function rgbToHsv(red: number, green: number, blue: number): number {
   return ((hue < 0 ? hue + HUES : hue) << 16) | (saturation << 8) | value;
 }
 
-/** The colour of a hue (0 to 179), saturation and value (0 to 255), in one number: red * 65536 + green * 256 + blue. Source: `HSV2RGB_simple` of OpenCV's color_hsv, in whole numbers. */
+/** The colour of a hue (0 to 179), saturation and value (0 to 255), in one number: red * 65536 + green * 256 + blue. Source: `HSV2RGB_simple` of OpenCV's color_hsv; halves go up, where its float32 may fall on either side. */
 export function hsvToRgb(hue: number, saturation: number, value: number): number {
   const sector = (hue / SECTOR) | 0;
   const part = hue - sector * SECTOR;
