@@ -103,6 +103,18 @@ describe('YoloLoss', () => {
     });
   });
 
+  it.each([-1e4, -100, -30, 30, 100, 1e4])('stays finite where all logits are %d', async (logit) => {
+    const loss = new YoloLoss(usual);
+    const maps = MAPS.map((shape) => Tensor.full(shape, logit));
+    const { numbers, gradients } = await computed(
+      loss,
+      maps,
+      loss.pack(labelTensors([[[1, 0.5, 0.5, 0.2, 0.3]]]), [64, 64]),
+    );
+    expect(numbers.every(Number.isFinite)).toBe(true);
+    for (const gradient of gradients) expect(gradient.float32.every(Number.isFinite)).toBe(true);
+  });
+
   it('packs batches of one size into tensors of one shape, and larger ones by powers of two', () => {
     const loss = new YoloLoss(usual);
     const rows = (labels: number, images: number): readonly number[] => {

@@ -60,7 +60,8 @@ const MOST_MAPS = 5;
  *
  * ```ts
  * const loss = new YoloLoss({ classes: 3, anchors: COCO_ANCHORS, imageSize: 320 });
- * const packed = loss.pack([Tensor.of([[0, 0.5, 0.5, 0.2, 0.3]])], [320, 320]);
+ * const labels = new Tensor('float32', [1, 5], Float32Array.of(0, 0.5, 0.5, 0.2, 0.3));
+ * const packed = loss.pack([labels], [320, 320]);
  * const trainer = new Trainer(model, { loss: loss.function, optimizer });
  * ```
  *
@@ -134,7 +135,10 @@ export class YoloLoss {
     const [places, logit, scores] = matched.split([4, 1, this.classes], 1) as [Variable, Variable, Variable];
 
     const [centre, size] = F.sigmoid(places).mul(2).split(2, 1) as [Variable, Variable];
-    const predicted = { centre: centre.sub(0.5), size: size.mul(size).mul(targets.anchors) };
+    const predicted = {
+      centre: centre.sub(0.5),
+      size: size.mul(size).mul(targets.anchors).clamp(SMALLEST_SIDE),
+    };
     const overlap = completeIou(predicted, targets.boxes);
     // 1 - IoU; its weights are 0 in rows that fill up.
     const boxLoss = overlap.neg().add(1).mul(targets.weights).sum();
@@ -261,6 +265,9 @@ export class YoloLoss {
     );
   }
 }
+
+/** In cells. onnxruntime's sigmoid is 0 below -18, and a box without sides has no shape. */
+const SMALLEST_SIDE = 1e-14;
 
 /** Share of positives in the focal loss. */
 const FOCAL_ALPHA = 0.25;
