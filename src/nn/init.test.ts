@@ -5,6 +5,7 @@ import { defaultGenerator, Generator, manualSeed } from '../core/random.ts';
 import { Tensor } from '../core/tensor.ts';
 import { parseSafetensors } from '../io/index.ts';
 import * as init from './init.ts';
+import { BatchNorm1d, Linear } from './layers/index.ts';
 import { Parameter } from './parameter.ts';
 
 /** One call as PyTorch makes it; made by testdata/generate.py. */
@@ -90,5 +91,21 @@ describe('initialization', () => {
     expect(() => init.truncNormal_(Tensor.full([4], 0), 0, 1, 2, 2)).toThrow(
       'truncNormal_: expects a < b and std > 0, got a=2, b=2, std=1',
     );
+  });
+});
+
+describe('skipInit', () => {
+  it('leaves weights zero and the generator where it was, also where making fails', () => {
+    manualSeed(3);
+    const next = new Generator(3).rand(1)[0];
+    const layer = init.skipInit(() => new BatchNorm1d(2));
+    const [linear, outer] = init.skipInit(() => [new Linear(4, 3), init.skipInit(() => new Linear(1, 1))]);
+    expect([...linear!.weight.data.float32, ...outer!.bias!.data.float32].every((value) => value === 0)).toBe(
+      true,
+    );
+    expect([...layer.weight!.data.float32]).toEqual([1, 1]);
+    expect(() => init.skipInit(() => new Linear(-1, 1))).toThrow();
+    expect(defaultGenerator.rand(1)[0]).toBe(next);
+    expect(new Linear(4, 3).weight.data.float32.some((value) => value !== 0)).toBe(true);
   });
 });

@@ -42,11 +42,32 @@ export interface KaimingOptions {
 
 const tensorOf = (target: InitTarget): Tensor => (target instanceof Parameter ? target.orig : target);
 
-function fill<T extends InitTarget>(caller: string, target: T, draw: (count: number) => Float32Array): T {
+/** True while `skipInit` makes a network: nothing is drawn. */
+let skips = false;
+
+/**
+ * Makes a network without drawing its weights, for one that is about to be filled: they are zeros, and the generator is where it was. `make` must not wait for anything. Source: `torch.nn.utils.skip_init`.
+ */
+export function skipInit<T>(make: () => T): T {
+  const before = skips;
+  skips = true;
+  try {
+    return make();
+  } finally {
+    skips = before;
+  }
+}
+
+/** Fills with random numbers. */
+function draw<T extends InitTarget>(caller: string, target: T, drawn: (count: number) => Float32Array): T {
+  return skips ? target : fill(caller, target, drawn);
+}
+
+function fill<T extends InitTarget>(caller: string, target: T, of: (count: number) => Float32Array): T {
   const tensor = tensorOf(target);
   if (tensor.dtype !== 'float32')
     throw new ArgumentError(`${caller}: expects a float32 tensor, got ${tensor}`);
-  tensor.setData(draw(tensor.size));
+  tensor.setData(of(tensor.size));
   if (target instanceof Parameter) target.refresh();
   return target;
 }
@@ -104,7 +125,7 @@ export const uniform_ = <T extends InitTarget>(
   a = 0,
   b = 1,
   generator: Generator = defaultGenerator,
-): T => fill('uniform_', target, (count) => generator.uniform(count, a, b));
+): T => draw('uniform_', target, (count) => generator.uniform(count, a, b));
 
 /** Fills with normally distributed numbers; mean 0 and standard deviation 1 by default. */
 export const normal_ = <T extends InitTarget>(
@@ -112,7 +133,7 @@ export const normal_ = <T extends InitTarget>(
   mean = 0,
   std = 1,
   generator: Generator = defaultGenerator,
-): T => fill('normal_', target, (count) => generator.normal(count, mean, std));
+): T => draw('normal_', target, (count) => generator.normal(count, mean, std));
 
 /** Fills with one value. */
 export const constant_ = <T extends InitTarget>(target: T, value: number): T =>
@@ -194,7 +215,7 @@ export function truncNormal_<T extends InitTarget>(
     throw new ArgumentError(`truncNormal_: expects a < b and std > 0, got a=${a}, b=${b}, std=${std}`);
   }
   const share = normalCdf((b - mean) / std) - normalCdf((a - mean) / std);
-  return fill('truncNormal_', target, (count) =>
+  return draw('truncNormal_', target, (count) =>
     share > LARGE_SHARE
       ? rejectNormal(count, mean, std, a, b, generator)
       : rejectUniform(count, mean, std, a, b, generator),
