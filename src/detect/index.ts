@@ -39,6 +39,12 @@ export {
 export { type DetectOptions, Detector, type DetectorOptions } from './detector.ts';
 export { type EvaluateDetectorOptions, evaluateDetector } from './evaluate-detector.ts';
 export {
+  detectorFitness,
+  detectorScores,
+  type JudgeDetectorOptions,
+  judgeDetector,
+} from './judge-detector.ts';
+export {
   LETTERBOX_GREY,
   type Letterboxed,
   type LetterboxOptions,
