@@ -63,13 +63,14 @@ export function readZip(bytes: Uint8Array, maxBytes: number): ZipEntry[] {
 
 /**
  * The files of a zip archive one by one, in the order of its directory, folders left out. Nothing is unpacked.
- * Throws FormatError where a record lies outside the archive.
+ * Throws FormatError where a record lies outside the archive, or files overlap.
  */
 export function* zipMembers(bytes: Uint8Array): Generator<ZipMember, void, undefined> {
   const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const { count, start } = findDirectory(view);
   let at = start;
+  let taken = 0;
   for (let index = 0; index < count; index++) {
     need(view, at, CENTRAL.size, 'the directory');
     if (view.getUint32(at, true) !== CENTRAL.signature)
@@ -81,11 +82,14 @@ export function* zipMembers(bytes: Uint8Array): Generator<ZipMember, void, undef
     const name = new TextDecoder().decode(file.subarray(at + CENTRAL.size, at + CENTRAL.size + nameLength));
     const sizes = readSizes(view, at, at + CENTRAL.size + nameLength, extraLength, name);
     if (!name.endsWith('/')) {
+      const record = at;
       const encrypted = (view.getUint16(at + 8, true) & 1) !== 0;
       const method = view.getUint16(at + 10, true);
       const crc = view.getUint32(at + 16, true);
       const { packed, offset } = packedBytes(file, view, sizes, name);
-      const record = at;
+      // Unpacking bytes again and again under other names can make any amount of memory and work of a small archive.
+      taken += packed.byteLength;
+      if (taken > file.byteLength) throw fail('the files of the archive overlap', record, name);
       yield {
         name,
         size: sizes.unpacked,

@@ -28,6 +28,9 @@ export interface StorageId {
   readonly parts: readonly PickleValue[];
 }
 
+/** Characters of a storage's key: PyTorch's are numbers. */
+const MOST_KEY = 256;
+
 /** Keys are texts; Python 2 wrote whole numbers too. */
 export const storageKey = (value: PickleValue | undefined): string | undefined =>
   typeof value === 'string' ? value : isWhole(value) ? String(value) : undefined;
@@ -38,13 +41,18 @@ export const storageKey = (value: PickleValue | undefined): string | undefined =
 export function storageId(id: PickleValue, context: CallContext): StorageId {
   const wrong = (what: string): FormatError =>
     context.fail(`a persistent id ${what}; expected one of a storage`);
+  if (typeof id === 'string') {
+    throw context.fail(
+      `a persistent id is ${describeValue(id)}, as pickle protocol 0 writes it, which PyTorch does not read either; save it with protocol 2`,
+    );
+  }
   if (!isSequence(id)) throw wrong(`is ${describeValue(id)}`);
   const [kind, global, rawKey, , count] = id;
   if (kind !== 'storage') throw wrong(`begins with ${describeValue(kind)}`);
   const type = global instanceof PickledGlobal ? typeOfStorage(global) : undefined;
   if (!type) throw wrong(`names ${describeValue(global)}`);
   const key = storageKey(rawKey);
-  if (key === undefined) throw wrong(`has ${describeValue(rawKey)} as its key`);
+  if (key === undefined || key.length > MOST_KEY) throw wrong(`has ${describeValue(rawKey)} as its key`);
   if (!isWhole(count) || count < 0 || !Number.isSafeInteger(count * type.bytes)) {
     throw context.fail(
       `the storage '${shortened(key)}' has ${describeValue(count)} as its number of elements`,

@@ -1,6 +1,7 @@
 import { byteLengthOf, type DType } from '../../core/dtype.ts';
 import { toFloat32 } from '../../core/float16.ts';
 import { sizeOf, Tensor } from '../../core/tensor.ts';
+import type { MemoryBudget } from './budget.ts';
 import { wholeNumber } from './pickle-text.ts';
 import { isSequence, isWhole, PickledObject, type PickleValue } from './pickle-values.ts';
 import { StoredTensor, TensorStorage } from './stored-tensor.ts';
@@ -53,6 +54,9 @@ function typeOf(value: PickleValue | undefined): NumpyType | undefined {
   return dtype && { dtype, bigEndian: order === '>' };
 }
 
+/** Bytes of the largest number. */
+const MOST_SCALAR = 8;
+
 /** Raw data of Python 2 is a text there, and was read as one where it is UTF-8. */
 function bytesOf(value: PickleValue | undefined): Uint8Array | undefined {
   return typeof value === 'string'
@@ -65,7 +69,8 @@ function bytesOf(value: PickleValue | undefined): Uint8Array | undefined {
 /** `numpy.core.multiarray.scalar(dtype, bytes)` as a plain number; undefined where JavaScript has none like it. */
 export function numpyScalar(args: readonly PickleValue[]): number | bigint | boolean | undefined {
   const type = typeOf(args[0]);
-  const bytes = bytesOf(args[1]);
+  const raw = args[1];
+  const bytes = typeof raw === 'string' && raw.length > MOST_SCALAR ? undefined : bytesOf(raw);
   if (!type || bytes?.byteLength !== byteLengthOf(type.dtype, 1)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = !type.bigEndian;
@@ -101,10 +106,12 @@ export function numpyScalar(args: readonly PickleValue[]): number | bigint | boo
 
 /**
  * A pickled NumPy array of plain numbers as a tensor; undefined where the value is none, or of a type or byte order that is not read.
+ * What is made anew is charged to the budget.
  */
-export function tensorOfArray(value: PickledObject): StoredTensor | undefined {
+export function tensorOfArray(value: PickledObject, budget: MemoryBudget): StoredTensor | undefined {
   const [shape, dtype, fortran, data] = partsOfArray(value) ?? [];
   const type = typeOf(dtype);
+  if (typeof data === 'string') budget.charge(3 * data.length, { field: 'array' });
   const bytes = bytesOf(data);
   if (!type || !bytes || !isSequence(shape) || shape.length > 64) return undefined;
   const dims = shape.filter((dim) => isWhole(dim) && dim >= 0) as number[];

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { strToU8, zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
+import { archive, data, dictOf, pickle, storage, tensorOf, text, tuple } from '../../../test/made-pickles.ts';
 import { ArgumentError, FormatError, UnsupportedError } from '../../core/errors.ts';
 import { concatBytes } from '../chunks.ts';
 import { readZip } from '../zip.ts';
@@ -10,32 +11,6 @@ import { parsePyTorch } from './parse-pytorch.ts';
 const file = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`testdata/${name}`, import.meta.url)));
 
-/** A pickle of protocol 2 in Latin-1. */
-const pickle = (text: string): Uint8Array =>
-  Uint8Array.from(`\x80\x02${text}.`, (character) => character.charCodeAt(0));
-
-const archive = (data: string, files: Record<string, Uint8Array> = {}): Uint8Array =>
-  concatBytes(
-    storeZip(
-      [
-        { name: 'a/data.pkl', bytes: pickle(data) },
-        ...Object.entries(files).map(([name, bytes]) => ({ name: `a/${name}`, bytes })),
-      ],
-      64,
-    ),
-  );
-
-const text = (content: string): string => `X${String.fromCharCode(content.length)}\0\0\0${content}`;
-/** A persistent id: storage class, key and number of elements. */
-const storage = (kind = 'FloatStorage', key = '0', count = 4): string =>
-  `(${text('storage')}ctorch\n${kind}\n${text(key)}${text('cpu')}K${String.fromCharCode(count)}tQ`;
-const tuple = (...values: number[]): string =>
-  `(${values.map((value) => `K${String.fromCharCode(value)}`).join('')}t`;
-/** `{'w': _rebuild_tensor_v2(…)}` */
-const dictOf = (tensor: string): string => `}${text('w')}${tensor}s`;
-const tensorOf = (held = storage(), offset = 0, shape = tuple(4), strides = tuple(1)): string =>
-  `ctorch._utils\n_rebuild_tensor_v2\n(${held}K${String.fromCharCode(offset)}${shape}${strides}\x89}tR`;
-const data = { 'data/0': new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer) };
 const tiny = archive(dictOf(tensorOf()), data);
 
 describe('files that are no checkpoints, or damaged', () => {
@@ -97,6 +72,7 @@ describe('files that are no checkpoints, or damaged', () => {
       archive(`}${text('lr')}K\x01s`),
       /no weights by name: it is a dict with the text 'lr'/,
     ],
+    ['an empty dict', archive('}'), /holds no weights by name: it is a dict without entries$/],
     ['an object', archive('cm\nC\n)R'), /it is an object of m\.C/],
     ['a missing storage', archive(dictOf(tensorOf())), /a\/data\.pkl: the archive has no storage 'data\/0'/],
     [
@@ -109,6 +85,11 @@ describe('files that are no checkpoints, or damaged', () => {
       'an id of something else',
       archive('K\x01Q'),
       /a persistent id is the number 1; expected one of a storage/,
+    ],
+    [
+      'an id as text',
+      archive("P('storage', <class 'torch.FloatStorage'>, '1', 'cpu', 4)\n"),
+      /a persistent id is the text '.*', as pickle protocol 0 writes it, which PyTorch does not read either; save it with protocol 2/,
     ],
     ['an id of another kind', archive(`(${text('module')}tQ`), /begins with the text 'module'/],
     [
@@ -206,6 +187,11 @@ describe('files that are no checkpoints, or damaged', () => {
       'storages of quantized elements',
       archive(dictOf(tensorOf(storage('QInt8Storage', '0', 16))), data),
       /'w' has elements of torch\.QInt8Storage, which are not read; convert it/,
+    ],
+    [
+      'conjugated views',
+      archive(dictOf(tensorOf(storage(), 0, tuple(4), tuple(1), `}${text('conj')}\x88s`)), data),
+      /'w' is a view that is conjugated or negated when it is used.*tensor\.resolve_conj\(\)\.resolve_neg\(\)/,
     ],
     ['TorchScript', archive('N', { 'constants.pkl': pickle(')') }), /is a TorchScript program/],
     [

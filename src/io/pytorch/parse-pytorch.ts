@@ -79,8 +79,9 @@ export function parsePyTorch(bytes: Uint8Array, options: ParsePyTorchOptions = {
   const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const budget = new MemoryBudget(file.byteLength, maxBytes);
   const { root, format } = readContainer(file, budget);
-  const { part, parts } = choosePart(root, wanted);
+  const { part, parts } = choosePart(root, budget, wanted);
   const maker = new TensorMaker(budget, keepHalf);
+  const toPlain = (value: PickleValue): PlainData => plainData(value, maker, budget);
   const { value } = part;
   const isWhole = part.kind === 'module' && value instanceof PickledObject;
   const { tensors: stored, others } = isWhole
@@ -97,8 +98,8 @@ export function parsePyTorch(bytes: Uint8Array, options: ParsePyTorchOptions = {
     className: isWhole ? value.type.path : null,
     prefix,
     leftOut: others,
-    metadata: metadataOf(root, parts, maker),
-    attributes: isWhole ? attributesOf(value, maker) : {},
+    metadata: metadataOf(root, parts, toPlain),
+    attributes: isWhole ? attributesOf(value, toPlain) : {},
     root,
     format,
   };
@@ -111,8 +112,9 @@ function commonPrefix(names: Iterable<string>): string {
   const all = [...names];
   let prefix = '';
   for (;;) {
+    const { length } = prefix;
     const more = PREFIXES.find(
-      (wrapper) => all.length > 0 && all.every((name) => name.startsWith(prefix + wrapper)),
+      (wrapper) => all.length > 0 && all.every((name) => name.startsWith(wrapper, length)),
     );
     if (more === undefined) return prefix;
     prefix += more;
@@ -122,20 +124,23 @@ function commonPrefix(names: Iterable<string>): string {
 function metadataOf(
   root: PickleValue,
   parts: readonly WeightPart[],
-  maker: TensorMaker,
+  toPlain: (value: PickleValue) => PlainData,
 ): Readonly<Record<string, PlainData>> {
   if (parts.some(({ path }) => path === '') || isModule(root)) return {};
   const weights = new Set(parts.map(({ path }) => path.split('.')[0]));
   const entries = [...(entriesOf(root) ?? [])].flatMap(([key, value]): [string, PlainData][] =>
-    typeof key !== 'string' || weights.has(key) ? [] : [[key, plainData(value, maker)]],
+    typeof key !== 'string' || weights.has(key) ? [] : [[key, toPlain(value)]],
   );
   return Object.fromEntries(entries);
 }
 
-function attributesOf(module: PickledObject, maker: TensorMaker): Readonly<Record<string, PlainData>> {
+function attributesOf(
+  module: PickledObject,
+  toPlain: (value: PickleValue) => PlainData,
+): Readonly<Record<string, PlainData>> {
   // Names that begin with an underscore are nn.Module's own.
   const own = [...module.attributes()].filter(([name]) => !name.startsWith('_'));
-  return Object.fromEntries(own.map(([name, value]) => [name, plainData(value, maker)]));
+  return Object.fromEntries(own.map(([name, value]) => [name, toPlain(value)]));
 }
 
 /** Tells by its first bytes what a file is. */

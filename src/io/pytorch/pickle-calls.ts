@@ -2,6 +2,7 @@ import type { FormatError } from '../../core/errors.ts';
 import type { MemoryBudget } from './budget.ts';
 import { typeOfDType } from './element-types.ts';
 import { numpyScalar } from './numpy-values.ts';
+import { latin1Bytes } from './pickle-reader.ts';
 import {
   describeValue,
   isSequence,
@@ -78,13 +79,7 @@ const set: Call = (args, context) => {
 const encoded: Call = ([text, encoding], context) => {
   if (typeof text !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1')) return undefined;
   context.charge(text.length);
-  const bytes = new Uint8Array(text.length);
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code > 0xff) return undefined;
-    bytes[index] = code;
-  }
-  return bytes;
+  return latin1Bytes(text);
 };
 
 /** `bytes()`, `bytearray(b'…')`, `bytearray('…', 'latin-1')`. */
@@ -129,12 +124,21 @@ function viewOf(
   return new StoredTensor(storage, typed ?? storage.type, offset, [...dims], [...steps]);
 }
 
-const tensor: Call = (args, context, path) => viewOf(args, context, path);
+/** Views that PyTorch conjugates or negates when they are read (`tensor.is_conj()`, `is_neg()`): the storage holds other values than they have. */
+const isLazy = (metadata: PickleValue | undefined): boolean =>
+  metadata instanceof Map && ['conj', 'neg'].some((bit) => metadata.get(bit) === true);
+
+const LAZY = new RefusedTensor(
+  'a view that is conjugated or negated when it is used, which is not read; save tensor.resolve_conj().resolve_neg()',
+);
+
+const tensor: Call = (args, context, path) => (isLazy(args[6]) ? LAZY : viewOf(args, context, path));
 
 /** Tensors whose elements have no storage class: the type stands behind the usual arguments. */
 const tensorOfType: Call = (args, context, path) => {
   const dtype = args[6];
   if (!(dtype instanceof PickledGlobal)) throw wrong(context, path, args);
+  if (isLazy(args[7])) return LAZY;
   return viewOf(args, context, path, typeOfDType(dtype));
 };
 

@@ -95,8 +95,9 @@ describe.each(Object.keys(pickles))('a pickle of protocol %s', (protocol) => {
 
   it("gives NumPy's numbers and arrays", () => {
     expect(root.get('scalars')).toEqual([0.5, -3, true, 1.5, 200]);
-    const stored = tensorOfArray(object('array'))!;
-    const tensor = new TensorMaker(new MemoryBudget(0), false).make(stored, 'array');
+    const budget = new MemoryBudget(0);
+    const stored = tensorOfArray(object('array'), budget)!;
+    const tensor = new TensorMaker(budget, false).make(stored, 'array');
     expect(String(tensor)).toBe('int16[2, 3]');
     expect(tensor.toNumbers()).toEqual([0, 1, 2, 3, 4, 5]);
   });

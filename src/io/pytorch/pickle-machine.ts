@@ -18,8 +18,11 @@ const PROTOCOL = 5;
 const MOST_OPEN = 2000;
 /** Values that wait on the stack at one time. */
 const MOST_WAITING = 2 ** 20;
-/** Bytes that objects take, roughly. */
-const LIST_BYTES = 64;
+/** Characters of a module's and a class's name: names are compared each time they are called. */
+const MOST_NAME = 1024;
+/** Bytes that objects take, roughly. A list that grows has room for more than it holds. */
+const TUPLE_BYTES = 64;
+const LIST_BYTES = 192;
 const OBJECT_BYTES = 512;
 const DICT_BYTES = 256;
 
@@ -97,6 +100,12 @@ class PickleMachine {
     return this.#stack.pop()!;
   }
 
+  /** Takes the last values, in the order in which they were pushed. */
+  popLast(count: number): PickleValue[] {
+    this.#need(count);
+    return this.#stack.splice(this.#stack.length - count);
+  }
+
   /** The value on top, which stays. */
   top(): PickleValue {
     this.#need(1);
@@ -138,15 +147,16 @@ class PickleMachine {
   }
 
   tuple(items: PickleValue[]): void {
-    this.context.charge(LIST_BYTES + items.length * ITEM_BYTES);
+    this.context.charge(TUPLE_BYTES + items.length * ITEM_BYTES);
     this.push(Object.freeze(items));
   }
 
-  call(callee: PickleValue, args: PickleValue): void {
+  /** `made`: arguments that are no tuple of the file, but put together for this call. */
+  call(callee: PickleValue, args: PickleValue, made = 0): void {
     if (!isSequence(args)) {
       throw this.reader.fail(`${describeValue(callee)} is called with ${describeValue(args)}, not a tuple`);
     }
-    this.context.charge(OBJECT_BYTES);
+    this.context.charge(OBJECT_BYTES + made * ITEM_BYTES);
     this.push(callInert(callee, args, this.context));
   }
 
@@ -202,6 +212,9 @@ class PickleMachine {
     if (typeof module !== 'string' || typeof name !== 'string') {
       throw this.reader.fail('the name of a class or function is no text');
     }
+    if (module.length > MOST_NAME || name.length > MOST_NAME) {
+      throw this.reader.fail(`the name of a class or function is longer than ${MOST_NAME} characters`);
+    }
     this.context.charge(OBJECT_BYTES / 2);
     return new PickledGlobal(module, name);
   }
@@ -223,15 +236,13 @@ const refuse =
 const tupleOf =
   (count: number): Operation =>
   (machine) => {
-    const items: PickleValue[] = [];
-    for (let index = 0; index < count; index++) items.unshift(machine.pop());
-    machine.tuple(items);
+    machine.tuple(machine.popLast(count));
   };
 
 /** `OBJ` and `INST`: a class and its arguments, no tuple. */
 function instance(machine: PickleMachine, items: PickleValue[], type: PickleValue | undefined): void {
   if (type === undefined) throw machine.reader.fail('the class of an object is missing');
-  machine.call(type, Object.freeze(items));
+  machine.call(type, Object.freeze(items), items.length);
 }
 
 /** Opcodes that build on what is on the stack. Source: CPython's pickletools. */
@@ -379,7 +390,9 @@ const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operation>([
       if (!(named instanceof Map) || !isSequence(args)) {
         throw machine.reader.fail('an object is not made from a tuple and a dict');
       }
-      machine.call(machine.pop(), named.size === 0 ? args : Object.freeze([...args, named]));
+      const type = machine.pop();
+      if (named.size === 0) machine.call(type, args);
+      else machine.call(type, Object.freeze([...args, named]), args.length + 1);
     },
   ],
   // OBJ, INST
@@ -406,7 +419,13 @@ const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operation>([
     },
   ],
   // PERSID, BINPERSID
-  [0x50, (machine) => machine.persistent(machine.reader.line())],
+  [
+    0x50,
+    (machine) => {
+      machine.context.charge(2 * machine.reader.lineLength);
+      machine.persistent(machine.reader.text(machine.reader.lineBytes()));
+    },
+  ],
   [0x51, (machine) => machine.persistent(machine.pop())],
   // EXT1, EXT2, EXT4; NEXT_BUFFER, READONLY_BUFFER
   ...[0x82, 0x83, 0x84].map((opcode): [number, Operation] => [

@@ -88,10 +88,16 @@ export class PickleReader {
     return this.text(line);
   }
 
-  /** The bytes up to the next line feed. */
-  lineBytes(): Uint8Array {
+  /** How many bytes there are up to the next line feed. */
+  get lineLength(): number {
     const end = this.#bytes.indexOf(0x0a, this.position);
     if (end < 0) throw this.fail('a line has no end; the file is cut off or damaged');
+    return end - this.position;
+  }
+
+  /** The bytes up to the next line feed. */
+  lineBytes(): Uint8Array {
+    const end = this.position + this.lineLength;
     const line = this.#bytes.subarray(this.position, end);
     this.position = end + 1;
     return line;
@@ -126,6 +132,17 @@ function decoded(bytes: Uint8Array): string | undefined {
     if (error instanceof TypeError) return undefined;
     throw error;
   }
+}
+
+/** The bytes of a text in Latin-1; undefined where a character is beyond. */
+export function latin1Bytes(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0xff) return undefined;
+    bytes[index] = code;
+  }
+  return bytes;
 }
 
 /** Code points 0 to 255 as bytes say them. `TextDecoder` takes Latin-1 for Windows-1252, which differs from 128 to 159. */

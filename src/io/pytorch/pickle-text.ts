@@ -1,4 +1,4 @@
-import { latin1Text, type PickleReader, textOrBytes } from './pickle-reader.ts';
+import { latin1Bytes, latin1Text, type PickleReader, textOrBytes } from './pickle-reader.ts';
 import type { PickleValue } from './pickle-values.ts';
 
 /** Longest whole number in bytes; PyTorch's own longest, the old format's magic number, has 10. */
@@ -93,5 +93,5 @@ export function quotedString(reader: PickleReader): string | Uint8Array {
           ? String.fromCharCode(Number.parseInt(escaped, 8) & 0xff)
           : (ESCAPES[escaped] ?? escaped),
     );
-  return textOrBytes(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+  return textOrBytes(latin1Bytes(text)!);
 }

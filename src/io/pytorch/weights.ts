@@ -12,9 +12,12 @@ const NAME_BYTES = 96;
 /** Tensors by name, as a file describes them. */
 export type StoredTensors = Map<string, StoredTensor | RefusedTensor>;
 
-const tensorLike = (value: PickleValue | undefined): StoredTensor | RefusedTensor | undefined => {
+const tensorLike = (
+  value: PickleValue | undefined,
+  budget: MemoryBudget,
+): StoredTensor | RefusedTensor | undefined => {
   if (value instanceof StoredTensor || value instanceof RefusedTensor) return value;
-  return value instanceof PickledObject ? tensorOfArray(value) : undefined;
+  return value instanceof PickledObject ? tensorOfArray(value, budget) : undefined;
 };
 
 /** Dicts of a module by name; undefined where it has none. */
@@ -30,10 +33,15 @@ export const isModule = (value: PickleValue | undefined): value is PickledObject
   dictOf(value, '_parameters') !== undefined;
 
 /** Is it a dict that holds tensors by name? */
-function isStateDict(value: PickleValue | undefined): value is Map<PickleValue, PickleValue> | PickledObject {
+function isStateDict(
+  value: PickleValue | undefined,
+  budget: MemoryBudget,
+): value is Map<PickleValue, PickleValue> | PickledObject {
   const entries = entriesOf(value);
   if (!entries || isModule(value)) return false;
-  for (const [name, entry] of entries) if (typeof name === 'string' && tensorLike(entry)) return true;
+  for (const [name, entry] of entries) {
+    if (typeof name === 'string' && tensorLike(entry, budget)) return true;
+  }
   return false;
 }
 
@@ -53,7 +61,7 @@ export function stateDictTensors(
   for (const [name, entry] of entriesOf(value) ?? []) {
     const text = typeof name === 'string' ? name : describeValue(name);
     budget.charge(NAME_BYTES, { field: shortened(text) });
-    const tensor = typeof name === 'string' ? tensorLike(entry) : undefined;
+    const tensor = typeof name === 'string' ? tensorLike(entry, budget) : undefined;
     if (tensor) tensors.set(text, tensor);
     else others.push(text);
   }
@@ -91,7 +99,7 @@ export function moduleTensors(
         const path = `${prefix}${String(name)}`;
         budget.charge(NAME_BYTES + 2 * path.length, { field: shortened(path) });
         if (value === null || (kind === '_buffers' && isTransient(name))) continue;
-        const tensor = tensorLike(value);
+        const tensor = tensorLike(value, budget);
         if (tensor) tensors.set(path, tensor);
         else others.push(path);
       }
@@ -138,40 +146,58 @@ const KEYS = [
   'params',
 ];
 
-/** How far dicts in dicts are searched for weights. */
+/** Parts that an error lists. */
+const MOST_LISTED = 8;
+
+/** How far dicts in dicts are searched for weights, and the longest key that is followed. */
 const MOST_SEARCHED = 4;
+const MOST_KEY = 256;
 
 const join = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
 
-const partAt = (value: PickleValue | undefined, path: string): WeightPart | undefined => {
-  if (isModule(value)) return { path, value, kind: 'module' };
-  return isStateDict(value) ? { path, value, kind: 'state-dict' } : undefined;
-};
+interface Parts {
+  readonly whole: WeightPart | undefined;
+  /** Under the known keys, in their order. */
+  readonly known: readonly WeightPart[];
+  readonly others: readonly WeightPart[];
+}
 
-/** Parts that hold weights: under the known keys, in their order, then under others. */
-function partsOf(
-  root: PickleValue,
-  seen: Set<PickleValue> = new Set(),
-  path = '',
-  depth = 0,
-): { known: WeightPart[]; others: WeightPart[] } {
+/** All parts that hold weights. Each dict is searched and judged once, also where many hold it. */
+function partsOf(root: PickleValue, budget: MemoryBudget): Parts {
   const known: WeightPart[] = [];
   const others: WeightPart[] = [];
-  const entries = isModule(root) ? undefined : entriesOf(root);
-  // Each dict is searched once, also where many hold it.
-  const searched = entries !== undefined && depth < MOST_SEARCHED && !seen.has(root);
-  seen.add(root);
-  for (const [key, value] of searched ? sorted(entries) : []) {
-    const inner = partsOf(value, seen, join(path, key), depth + 1);
-    // What lies deeper than a dict of weights belongs to it.
-    const part = inner.known.length === 0 ? partAt(value, join(path, key)) : undefined;
-    if (part) (KEYS.includes(key) ? known : others).push(part);
-    else {
-      known.push(...inner.known);
-      others.push(...inner.others);
+  const kinds = new Map<PickleValue, WeightPart['kind'] | undefined>();
+  const kindOf = (value: PickleValue): WeightPart['kind'] | undefined => {
+    if (!kinds.has(value)) {
+      kinds.set(value, isModule(value) ? 'module' : isStateDict(value, budget) ? 'state-dict' : undefined);
     }
-  }
-  return { known, others };
+    return kinds.get(value);
+  };
+  const partAt = (value: PickleValue, path: string): WeightPart | undefined => {
+    const kind = kindOf(value);
+    // Only objects and dicts have a kind.
+    return kind && { path, value: value as WeightPart['value'], kind };
+  };
+  const searched = new Set<PickleValue>();
+  /** Did it find parts under the known keys? What lies deeper than a dict of weights belongs to it. */
+  const search = (value: PickleValue, path: string, depth: number): boolean => {
+    const entries = isModule(value) ? undefined : entriesOf(value);
+    if (entries === undefined || depth === MOST_SEARCHED || searched.has(value)) return false;
+    searched.add(value);
+    const before = known.length;
+    for (const [key, inner] of sorted(entries)) {
+      const place = join(path, key);
+      const beside = others.length;
+      if (search(inner, place, depth + 1)) continue;
+      const part = partAt(inner, place);
+      if (!part) continue;
+      others.length = beside;
+      (KEYS.includes(key) ? known : others).push(part);
+    }
+    return known.length > before;
+  };
+  search(root, '', 0);
+  return { known, others, whole: known.length === 0 ? partAt(root, '') : undefined };
 }
 
 /** Entries with text keys, the known ones first. */
@@ -179,7 +205,8 @@ function sorted(entries: Map<PickleValue, PickleValue>): [string, PickleValue][]
   const rank = (key: string): number => (KEYS.includes(key) ? KEYS.indexOf(key) : KEYS.length);
   return [...entries]
     .filter(
-      (entry): entry is [string, PickleValue] => typeof entry[0] === 'string' && entry[1] instanceof Object,
+      (entry): entry is [string, PickleValue] =>
+        typeof entry[0] === 'string' && entry[0].length <= MOST_KEY && entry[1] instanceof Object,
     )
     .sort(([a], [b]) => rank(a) - rank(b));
 }
@@ -192,12 +219,16 @@ function sorted(entries: Map<PickleValue, PickleValue>): [string, PickleValue][]
  */
 export function choosePart(
   root: PickleValue,
+  budget: MemoryBudget,
   wanted?: string,
 ): { part: WeightPart; parts: readonly WeightPart[] } {
-  const { known, others } = partsOf(root);
-  const whole = known.length === 0 ? partAt(root, '') : undefined;
+  const { whole, known, others } = partsOf(root, budget);
   const parts = [...(whole ? [whole] : []), ...known, ...others];
-  const listed = (): string => parts.map(({ path }) => `'${shortened(path)}'`).join(', ');
+  const listed = (): string =>
+    parts
+      .slice(0, MOST_LISTED)
+      .map(({ path }) => `'${shortened(path)}'`)
+      .join(', ') + (parts.length > MOST_LISTED ? ', …' : '');
   if (wanted !== undefined) {
     const part = parts.find(({ path }) => path === wanted);
     if (part) return { part, parts };
@@ -222,5 +253,6 @@ export function choosePart(
 function heldBy(root: PickleValue): string {
   if (isSequence(root)) return ` of ${root.length}`;
   const keys = [...(entriesOf(root)?.keys() ?? [])].slice(0, 6).map((key) => describeValue(key));
+  if (root instanceof Map && root.size === 0) return ' without entries';
   return keys.length === 0 ? '' : ` with ${keys.join(', ')}`;
 }
