@@ -20,6 +20,11 @@ export {
   detectorOptimizer,
 } from './detector-optimizer.ts';
 export { DetectorSchedule, type DetectorScheduleOptions, detectorEma } from './detector-schedule.ts';
+export {
+  type DetectorTraining,
+  type DetectorTrainingOptions,
+  detectorTraining,
+} from './detector-training.ts';
 export { flipLeftRight, flipUpDown } from './flip.ts';
 export { type HsvGains, multiplyHsv, randomHsv } from './hsv.ts';
 export {
