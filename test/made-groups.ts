@@ -50,8 +50,11 @@ export function madeGroups(layers: readonly MadeLayer[], lanes?: readonly MadeLa
         return maxSteps < 1 ? [] : [{ cells: [free], drop: [1], maxSteps }];
       });
   return {
-    // What is decided needs no graph.
-    coupling: { graph } as unknown as Coupling,
+    // What is decided needs the names of layers alone.
+    coupling: {
+      graph,
+      sources: groups.map(({ name, members }) => ({ name, value: members[0]!.value, axis: 0 })),
+    } as unknown as Coupling,
     heads: 'width',
     unitCount: groupOf.length,
     groupOf: Int32Array.from(groupOf),

@@ -11,7 +11,6 @@ import {
   type Plan,
   parsePlan,
   renewPlan,
-  spreadUnevenly,
   untouchedBy,
 } from '../structural/index.ts';
 import { openCalibration } from './calibration-data.ts';
@@ -51,8 +50,7 @@ export async function applyCommand(
   );
   const renewed = renewPlan(plan, applied.groups);
   const cuts = layerCuts(applied.groups, applied.removed);
-  const whyNot = [...renewed.kept, ...spreadUnevenly(cuts, renewed)];
-  await settle(model, { ...applied, plan: renewed, cuts, whyNot, blocks: [] }, options, {
+  await settle(model, { ...applied, plan: renewed, cuts, whyNot: renewed.kept, blocks: [] }, options, {
     model: source,
     plan: planPath,
     calibration: calibration?.text ?? null,

@@ -14,7 +14,6 @@ import {
   type ShrinkOptions,
   type Shrunk,
   shrink,
-  spreadUnevenly,
 } from '../structural/index.ts';
 import { type OpenedCalibration, openCalibration } from './calibration-data.ts';
 import { type LoadedModel, loadModel, requireShapes } from './load.ts';
@@ -220,7 +219,7 @@ function outcomeOf(model: LoadedModel, shrunk: Shrunk | null, blocks: WithoutBlo
     graph: shrunk?.graph ?? blocks?.graph ?? model.graph,
     plan: shrunk?.plan ?? null,
     cuts,
-    whyNot: shrunk ? [...shrunk.whyNot, ...spreadUnevenly(cuts, shrunk.plan)] : [],
+    whyNot: shrunk?.whyNot ?? [],
     verification: shrunk?.verification ?? null,
     reached: shrunk?.reached ?? null,
     recalibration: shrunk?.recalibration ?? null,

@@ -60,7 +60,7 @@ export function removedBy(plan: Plan, groups: ChannelGroups): Uint8Array {
 }
 
 /** The first member of a group of a plan. Throws ArgumentError where it has none. */
-export function firstMember(group: PlanGroup): PlanMember {
+function firstMember(group: PlanGroup): PlanMember {
   const [first] = group.members;
   if (first) return first;
   throw new ArgumentError(
@@ -161,19 +161,29 @@ export function renewPlan(plan: Plan, groups: ChannelGroups): Plan {
   const layersOf = (of: readonly PlanGroup[]): Set<string> =>
     new Set(of.filter(({ remove }) => remove.length > 0).flatMap(({ layers }) => layers));
   const [cutBefore, cutNow] = [layersOf(plan.groups), layersOf(renewed)];
-  const leftOut = new Set(plan.groups.flatMap(({ layers }) => layers.filter((layer) => !cutNow.has(layer))));
-  // What was kept in part still is; what was whole and is cut now has no reason any more.
-  const kept = plan.kept.filter(({ layer }) => !cutNow.has(layer) || cutBefore.has(layer));
+  const edited = new Set(plan.groups.filter(isEdited).flatMap(({ layers }) => layers));
+  // What was kept in part still is, unless it was edited; what was whole and is cut now has no reason any more.
+  const kept = plan.kept.filter(({ layer }) =>
+    cutNow.has(layer) ? cutBefore.has(layer) && !edited.has(layer) : !edited.has(layer),
+  );
+  const told = new Set(kept.map(({ layer }) => layer));
+  const whole = new Set(groups.groups.flatMap(({ layers }) => layers).filter((layer) => !cutNow.has(layer)));
   return {
     ...plan,
     model: modelFacts(groups, removed),
     groups: renewed,
     kept: [
-      ...kept.filter(({ layer }) => !leftOut.has(layer)),
-      ...[...leftOut].map((layer) => ({ layer, why: 'the plan takes nothing of it' })),
+      ...kept,
+      ...[...whole].flatMap((layer) =>
+        told.has(layer) ? [] : [{ layer, why: 'the plan takes nothing of it' }],
+      ),
     ],
   };
 }
+
+/** True where the members of a group do not follow from its `remove`. */
+export const isEdited = (group: PlanGroup): boolean =>
+  firstMember(group).remove.join() !== group.remove.join();
 
 /** The group of a model that a group of a plan is about; also where its `remove` was emptied. */
 function groupOf(

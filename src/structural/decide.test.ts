@@ -257,7 +257,9 @@ describe('decide', () => {
       ]);
       const decision = decide(groups, rising(groups), { ratio: 0.05, roundTo: 8 });
       expect(kept(decision)).toEqual([6, 64]);
-      expect(whyNot(decision, 'small')).toBe('nothing goes: it has 6, fewer than a multiple of 8 needs (8)');
+      expect(whyNot(decision, 'small')).toBe(
+        'nothing goes: it has 6 channels, and multiples of 8 are to stay',
+      );
       expect(whyNot(decision, 'large')).toBe(
         'nothing goes: rounded to a multiple of 8, all stay (60 of 64 were to)',
       );

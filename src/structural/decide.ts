@@ -4,8 +4,10 @@ import type { ChannelGroup, ChannelGroups, Lane } from './groups.ts';
 import { groupSignature } from './isomorphic.ts';
 import { type Cluster, clustersOf, rankSteps, type Step } from './lane-steps.ts';
 import { matchingPattern } from './layer-pattern.ts';
-import { type RoundingRules, roundCluster, unitMultiple } from './rounding.ts';
+import { unevenLayers } from './report/uneven-layers.ts';
+import { type RoundingRules, roundCluster } from './rounding.ts';
 import { type GroupBounds, whyNotMore } from './why-not.ts';
+import { clusterWidths } from './widths.ts';
 
 /** What was decided of a group. */
 export interface GroupDecision {
@@ -26,6 +28,8 @@ export interface Decision {
   readonly removed: Uint8Array;
   /** Every group, in order. */
   readonly groups: readonly GroupDecision[];
+  /** Single layers that lose less than their groups, or keep no multiple of `roundTo`, and why. */
+  readonly uneven: readonly { readonly layer: string; readonly why: string }[];
 }
 
 /**
@@ -43,8 +47,8 @@ const unitsThatCanGo = (groups: ChannelGroups, { units }: ChannelGroup): number 
  * ratio is taken of the units that can go. Steps larger than what is left of a ratio are not taken. Of equal scores the lower index stays (see `rankSteps`). Every group of which none or
  * fewer go than asked says why.
  *
- * With `roundTo`, each layer that is cut keeps a multiple of that many channels of a group: units times channels of a unit where every unit of a layer is as many (heads taken whole), else units. A
- * group that has fewer than one multiple is left whole.
+ * With `roundTo`, each layer that is cut keeps a multiple of that many channels of a group, narrower and wider layers of it alike; what can come to no multiple, or has fewer channels, is left whole. Where the channels that
+ * only some layers have are too few to be chosen apart (see `clusterWidths`), the widest of these layers keeps a multiple, and the others may not.
  *
  * Throws ArgumentError where an option or score is not what it may be, or a pattern matches no layer.
  */
@@ -65,7 +69,7 @@ interface RankingClass {
 export class Decider {
   readonly groups: ChannelGroups;
   readonly clusters: readonly Cluster[];
-  /** How far each group may be cut at any ratio, and the multiples it keeps. */
+  /** How far each group may be cut at any ratio, and the multiples that layers keep. */
   readonly rules: RoundingRules;
   readonly #steps: readonly Step[];
   /** For each lane, its steps in order. */
@@ -92,7 +96,8 @@ export class Decider {
     this.clusters = clustersOf(groups, this.#steps);
     this.#bounds = boundsOf(groups, options);
     this.rules = {
-      multiples: Int32Array.from(groups.groups, (group) => unitMultiple(group, this.#roundTo)),
+      roundTo: this.#roundTo,
+      widths: this.#roundTo > 1 ? clusterWidths(groups, this.clusters) : new Map(),
       most: Int32Array.from(this.#bounds, ({ most }) => most),
     };
     const { classes, classOf } = rankingClasses(groups, this.clusters, this.#bounds, this.#scope);
@@ -126,14 +131,15 @@ export class Decider {
         choice,
         next: this.#lanesOf[group.id]!.flatMap((lane) => this.#lanes[lane]![choice.taken[lane]!] ?? []),
         beforeRounding: before.lost[group.id]!,
-        multiple: this.rules.multiples[group.id]!,
         roundTo: this.#roundTo,
         scope: this.#scope,
         stop,
       });
       return { group, asked, units, removed: choice.lost[group.id]!, whyNot };
     });
-    return { removed: choice.removed, groups: decisions };
+    const { removed } = choice;
+    const rounding = { roundTo: this.#roundTo, scope: this.#scope };
+    return { removed, groups: decisions, uneven: unevenLayers(this.groups, removed, decisions, rounding) };
   }
 
   /** True where the ratio asked for says how much of a cluster goes. */

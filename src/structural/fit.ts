@@ -85,13 +85,13 @@ const MOST_EXCHANGES = 400;
 function* exchanges(decider: Decider, from: Choice, clusters: readonly Cluster[]): Generator<Choice> {
   const less = clusters.flatMap((cluster) => {
     const choice = from.copy();
-    return keepToMultiple(choice, cluster, decider.rules, 1).length > 0 ? [{ cluster, choice }] : [];
+    return keepToMultiple(choice, cluster, decider.rules) ? [{ cluster, choice }] : [];
   });
   for (const start of [{ cluster: null, choice: from }, ...less]) {
     if (start.cluster) yield start.choice;
     for (const cluster of clusters) {
       const choice = start.choice.copy();
-      if (cluster !== start.cluster && cutToMultiple(choice, cluster, decider.rules, 1)) yield choice;
+      if (cluster !== start.cluster && cutToMultiple(choice, cluster, decider.rules)) yield choice;
     }
   }
 }
@@ -111,7 +111,7 @@ function towards(
     steps.find((step) => from.choice.isNext(step))?.score ?? Number.POSITIVE_INFINITY;
   for (const cluster of clusters.toSorted((a, b) => nextScore(a) - nextScore(b) || 0)) {
     const choice = reached.choice.copy();
-    if (!cutToMultiple(choice, cluster, decider.rules, 1)) continue;
+    if (!cutToMultiple(choice, cluster, decider.rules)) continue;
     const fitted = { choice, ratio, value: metric(choice.removed) };
     seen(fitted);
     if (fitted.value > target) reached = fitted;

@@ -76,7 +76,7 @@ export {
   removeBlocks,
 } from './remove-blocks.ts';
 export { type Repair, type RepairedLayer, type RepairOptions, repairConsumers } from './repair.ts';
-export { type LayerCut, layerCuts, spreadUnevenly } from './report/layer-cuts.ts';
+export { type LayerCut, layerCuts } from './report/layer-cuts.ts';
 export {
   applyPlan,
   type CutOptions,

@@ -1,6 +1,6 @@
 import { ArgumentError, StateDictError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { firstMember } from './apply-plan.ts';
+import { isEdited } from './apply-plan.ts';
 import { gatherAxes, gatherParts } from './gather.ts';
 import type { Plan, PlanMember } from './plan.ts';
 
@@ -68,7 +68,7 @@ function cutsOf(plan: Plan): readonly ParameterCut[] {
   const byName = new Map<string, PlanMember[]>();
   for (const group of plan.groups) {
     if (group.remove.length === 0) continue;
-    if (firstMember(group).remove.join() !== group.remove.join()) {
+    if (isEdited(group)) {
       throw new ArgumentError(
         `plan: 'remove' of group '${group.name}' was edited, its members were not brought after it; apply the plan to the model first and write it anew, then to the tensors`,
       );

@@ -2,7 +2,7 @@ import { staticShape } from '../ir/index.ts';
 import { layerOf } from '../ops/index.ts';
 import { costOf } from './cost.ts';
 import type { Coupling } from './coupling.ts';
-import type { Decision, GroupDecision } from './decide.ts';
+import type { Decision } from './decide.ts';
 import type { ChannelGroup, ChannelGroups, Member, Role } from './groups.ts';
 
 /** Plain data, as JSON has it. */
@@ -116,7 +116,7 @@ export function makePlan(groups: ChannelGroups, decision: Decision, facts: PlanF
         ...(facts.scores ? { scores: units.map((unit) => shortened(facts.scores![unit]!)) } : {}),
       })),
     ),
-    kept: keptLayers(decision.groups),
+    kept: keptLayers(decision),
   };
 }
 
@@ -211,17 +211,13 @@ function isTransposed({ value, name, node }: Member): boolean {
   return layout !== undefined && layout.input !== null && layout.input < layout.output;
 }
 
-/** The layers of groups that lose less than asked, each reason once. */
-function keptLayers(decisions: readonly GroupDecision[]): Plan['kept'] {
-  const seen = new Set<string>();
-  return decisions.flatMap(({ group, whyNot }) =>
-    group.layers.flatMap((layer) => {
-      const key = `${layer}\n${whyNot}`;
-      if (whyNot === null || seen.has(key)) return [];
-      seen.add(key);
-      return [{ layer, why: whyNot }];
-    }),
+/** The layers of groups that lose less than asked, and single layers, each reason once. */
+function keptLayers({ groups, uneven }: Decision): Plan['kept'] {
+  const told = groups.flatMap(({ group, whyNot }) =>
+    whyNot === null ? [] : group.layers.map((layer) => ({ layer, why: whyNot })),
   );
+  const byText = new Map([...told, ...uneven].map((one) => [`${one.layer}\n${one.why}`, one]));
+  return [...byText.values()];
 }
 
 /** The options as JSON has them. */

@@ -32,8 +32,6 @@ export interface WhyNotFacts {
   readonly next: readonly Step[];
   /** How many units would go without rounding. */
   readonly beforeRounding: number;
-  /** Number of units whose multiples may stay. */
-  readonly multiple: number;
   readonly roundTo: number;
   readonly scope: NonNullable<DecideOptions['scope']>;
   /** What ended the cut before its ratio did; null: nothing. */
@@ -100,11 +98,12 @@ function listed(reasons: readonly Reason[], units: number): string {
 
 /** Why units that could go stay. */
 function othersThan(facts: WhyNotFacts): string[] {
-  const { choice, group, next, most, roundTo, multiple, beforeRounding, scope, stop } = facts;
+  const { choice, group, next, most, roundTo, beforeRounding, scope, stop } = facts;
   const removed = choice.lost[group.id]!;
   if (roundTo > 1 && beforeRounding > removed) {
+    const channels = widestOf(group);
+    if (channels < roundTo) return [`it has ${channels} channels, and multiples of ${roundTo} are to stay`];
     const units = group.units.length;
-    if (units < multiple) return [`it has ${units}, fewer than a multiple of ${roundTo} needs (${multiple})`];
     if (removed > 0) return [`what stays is rounded to a multiple of ${roundTo}`];
     return [`rounded to a multiple of ${roundTo}, all stay (${units - beforeRounding} of ${units} were to)`];
   }
@@ -123,6 +122,11 @@ function othersThan(facts: WhyNotFacts): string[] {
     return itself ? why : `the rest goes together with '${by.name}': ${why}`;
   });
 }
+
+/** Channels of the widest layer of a group. */
+const widestOf = ({ members, units }: ChannelGroup): number =>
+  members.reduce((most, { role, units: own }) => (role === 'out' ? Math.max(most, own.length) : most), 0) ||
+  units.length;
 
 /** Why a step that could be taken does not fit the ratio. */
 function tooLarge({ groups, group, asked, choice }: WhyNotFacts, open: readonly Step[]): string {

@@ -1,6 +1,5 @@
 import type { Value } from '../../ir/index.ts';
 import type { ChannelGroup, ChannelGroups } from '../groups.ts';
-import type { Plan } from '../plan.ts';
 
 /** How many channels of a group some layers make, before and after a cut. */
 export interface LayerCut {
@@ -34,24 +33,6 @@ export function layerCuts({ groups, coupling }: ChannelGroups, removed: Uint8Arr
       if (!cut.layers.includes(name)) cut.layers.push(name);
     }
     return [...cuts.values()];
-  });
-}
-
-/**
- * Layers that lose less than their group was asked for, since the channels that go are those of wider layers of it: what `Plan.kept`, which tells of groups, does not say. `cuts` are those of the plan's units.
- */
-export function spreadUnevenly(cuts: readonly LayerCut[], plan: Plan): { layer: string; why: string }[] {
-  const cut = new Set(cuts.filter(({ before, after }) => after < before).map(({ group }) => group));
-  // A plan lists the groups that lose channels in order.
-  const asked = new Map([...cut].map((group, place) => [group, plan.groups[place]?.why.asked ?? 0]));
-  const told = new Set(plan.kept.map(({ layer }) => layer));
-  return cuts.flatMap(({ group, layers, before, after }) => {
-    const expected = Math.floor((asked.get(group) ?? 0) * before);
-    const gone = before - after;
-    if (gone >= expected) return [];
-    const what = gone === 0 ? 'nothing goes' : `${gone} of ${before} go where ${expected} were asked for`;
-    const why = `${what}: of the channels tied to it, those of wider layers rank lower`;
-    return layers.filter((layer) => !told.has(layer)).map((layer) => ({ layer, why }));
   });
 }
 
