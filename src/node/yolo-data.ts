@@ -1,6 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, resolve, sep } from 'node:path';
-import { parse, YAMLParseError } from 'yaml';
 import { ArgumentError, FileError, FormatError } from '../core/errors.ts';
 import { isRecord } from '../core/is-record.ts';
 import type { DetectionDataset, DetectionSample, ImageSize, LabelledBox } from '../detect/index.ts';
@@ -8,6 +7,7 @@ import { readImage } from './decode-rgb.ts';
 import { readBytes, withPath } from './file.ts';
 import { type BrokenImage, IMAGE_EXTENSIONS, imagesIn } from './image-folder.ts';
 import { loadSharp, readImageSize } from './image-folder-decode.ts';
+import { readYaml } from './yaml.ts';
 import { parseYoloLabels } from './yolo-labels.ts';
 
 /** Parts of a YOLO data set. */
@@ -41,14 +41,7 @@ const AT_ONCE = 64;
  * Throws FileError where the file cannot be read, FormatError where it is no yaml of this kind.
  */
 export function readYoloData(path: string): YoloData {
-  const text = new TextDecoder().decode(readBytes(path));
-  let content: unknown;
-  try {
-    content = parse(text, { maxAliasCount: 100 });
-  } catch (error) {
-    if (!(error instanceof YAMLParseError) && !(error instanceof ReferenceError)) throw error;
-    throw new FormatError(path, `is no yaml: ${error.message.split('\n')[0]}`, {}, { cause: error });
-  }
+  const content = readYaml(path);
   if (!isRecord(content)) {
     throw new FormatError(path, "expected the keys 'names', 'train' and 'val' of a YOLO data set");
   }
