@@ -22,8 +22,8 @@ describe('readHyperparameters', () => {
   });
 
   it('names the file where something is wrong with it', () => {
-    expect(() => readHyperparameters(file('lr: 0.1'))).toThrow(
-      /hyp\.yaml: hyperparameters: 'lr' is not known; did you mean 'lr0'\?/,
+    expect(() => readHyperparameters(file('warmup_epoch: 1'))).toThrow(
+      /hyp\.yaml: hyperparameters: 'warmup_epoch' is not known; did you mean 'warmup_epochs'\?/,
     );
     expect(() => readHyperparameters(file('lr0: [1'))).toThrow(/hyp\.yaml: is no yaml: /);
     expect(() => readHyperparameters(file(''))).toThrow(/expected a map of names and numbers/);
