@@ -64,11 +64,12 @@ export interface RoundTraining {
   readonly checkpointEvery?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onEpoch?: ((record: EpochRecord) => void) | undefined;
 }
 
 /** Fine-tunes a model for a round, with an optimizer and a schedule of its own. Throws as `Trainer.fit`. */
 export async function trainRound(training: RoundTraining): Promise<readonly EpochRecord[]> {
-  const { model, finetune, data, round, checkpoint, checkpointEvery, signal, onProgress } = training;
+  const { model, finetune, data, round, checkpoint, checkpointEvery, signal, onProgress, onEpoch } = training;
   const { epochs: usual, optimizer: make, scheduler: schedule, ...rest } = finetune;
   const { monitor, mode, earlyStopping, restoreBest, ...own } = rest;
   const epochs = training.epochs ?? usual;
@@ -105,6 +106,7 @@ export async function trainRound(training: RoundTraining): Promise<readonly Epoc
       ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress } : {}),
+      ...(onEpoch ? { onEpoch } : {}),
     });
     return history.epochs;
   } finally {

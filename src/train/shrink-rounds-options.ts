@@ -66,6 +66,8 @@ export interface ShrinkRoundsOptions {
   readonly signal?: AbortSignal;
   readonly onRound?: (record: ShrinkRoundRecord) => void;
   readonly onProgress?: (progress: ShrinkRoundsProgress) => void;
+  /** Called after each epoch. */
+  readonly onEpoch?: (record: EpochRecord, where: Pick<ShrinkRoundsProgress, 'round' | 'stage'>) => void;
 }
 
 /** Where a structural run trains. */

@@ -67,6 +67,19 @@ describe('shrinkInRounds', () => {
     for await (const { input } of train) expect((await run(model, input)).toString()).toContain('16, 3');
   });
 
+  it('tells of each epoch when it is over', async () => {
+    const told: unknown[] = [];
+    const { history } = await shrunk({
+      onEpoch: ({ epoch, step }, { round, stage }) => told.push([round, stage, epoch, step]),
+    });
+    expect(told).toEqual(
+      history.rounds.flatMap(({ round, epochs }) =>
+        epochs.map(({ epoch, step }) => [round, 'fine-tune', epoch, step]),
+      ),
+    );
+    expect(told.length).toBeGreaterThan(1);
+  });
+
   it('gives plans that lead to its architecture', async () => {
     const { model, history } = await shrunk({ rounds: 3 });
     let graph = dense;

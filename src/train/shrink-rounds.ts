@@ -352,7 +352,7 @@ class ShrinkRun {
 
   #train(training: Training): Promise<readonly EpochRecord[]> {
     const { round, epochs, penalty, stage, seed, of } = training;
-    const { data, signal, checkpoint, checkpointEvery, onProgress } = this.#options;
+    const { data, signal, checkpoint, checkpointEvery, onProgress, onEpoch } = this.#options;
     const finetune = { ...this.#finetune(), epochs };
     if (stage === 'sparse') {
       // The best epoch by accuracy would be that in which the penalty has done least.
@@ -384,6 +384,8 @@ class ShrinkRun {
       signal,
       onProgress:
         onProgress && ((progress) => onProgress({ ...progress, ...of, round, rounds: this.#rounds, stage })),
+      onEpoch:
+        onEpoch && ((record) => onEpoch({ ...record, ...(of ? { epoch: of.epoch } : {}) }, { round, stage })),
     });
   }
 

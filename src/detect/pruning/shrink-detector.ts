@@ -22,6 +22,7 @@ export interface ShrinkDetectorOptions
       | 'signal'
       | 'onRound'
       | 'onProgress'
+      | 'onEpoch'
     > {
   /** What `rawDetector` gives of a trained detector. */
   readonly detector: RawDetector;
@@ -45,7 +46,7 @@ export async function shrinkDetector(
   const { anchors, strides, graph } = detector;
   const { loss, train, validation, finetune } = detectorTraining({ ...options, anchors, strides });
   const { target, rounds = ROUNDS, floor, checkpoint, checkpointEvery, resume } = options;
-  const { signal, onRound, onProgress } = options;
+  const { signal, onRound, onProgress, onEpoch } = options;
   return shrinkInRounds({
     model: graph,
     data: { train, validation },
@@ -70,5 +71,6 @@ export async function shrinkDetector(
     ...(signal ? { signal } : {}),
     ...(onRound ? { onRound } : {}),
     ...(onProgress ? { onProgress } : {}),
+    ...(onEpoch ? { onEpoch } : {}),
   });
 }
