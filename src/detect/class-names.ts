@@ -31,6 +31,32 @@ export function parseClassNames(text: string): readonly string[] | null {
   );
 }
 
+/** Names of classes as Ultralytics writes them into ONNX metadata, Python's text of a map: `{0: 'person', 1: "driver's car"}`. `parseClassNames` reads it. */
+export function printClassNames(names: readonly string[]): string {
+  const quoted = (name: string): string => {
+    // Python takes double quotes where that saves escapes.
+    const quote = name.includes("'") && !name.includes('"') ? '"' : "'";
+    const escaped = name.replace(/[\\\n\r\t]/g, (sign) => PRINTED.get(sign)!);
+    return `${quote}${quote === "'" ? escaped.replaceAll("'", "\\'") : escaped}${quote}`;
+  };
+  return `{${names.map((name, label) => `${label}: ${quoted(name)}`).join(', ')}}`;
+}
+
+const PRINTED = new Map([
+  ['\\', '\\\\'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+]);
+
+/** Names of classes as checkpoints and data files hold them: a list, or a map from numbers. Null for anything else. */
+export function classNamesOf(value: unknown): readonly string[] | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const entries = Object.entries(value);
+  const isNames = entries.every(([key, name]) => typeof name === 'string' && /^\d{1,6}$/.test(key));
+  return entries.length > 0 && isNames ? parseClassNames(JSON.stringify(value)) : null;
+}
+
 /** Labels beyond are no labels: a map could ask for any amount of memory. */
 const MOST = 100_000;
 

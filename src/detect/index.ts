@@ -23,7 +23,7 @@ export {
   xywhToXyxy,
   xyxyToXywh,
 } from './box.ts';
-export { parseClassNames } from './class-names.ts';
+export { classNamesOf, parseClassNames, printClassNames } from './class-names.ts';
 export { ConfusionMatrix, type ConfusionMatrixOptions } from './confusion-matrix.ts';
 export { type DetectionDataset, type DetectionSample, detectionDataset } from './dataset.ts';
 export {
@@ -38,6 +38,7 @@ export {
 } from './detection-metrics.ts';
 export { type DetectOptions, Detector, type DetectorOptions } from './detector.ts';
 export { type EvaluateDetectorOptions, evaluateDetector } from './evaluate-detector.ts';
+export { type ExportDetectorOptions, exportDetector } from './export-detector.ts';
 export {
   detectorFitness,
   detectorScores,
@@ -54,6 +55,7 @@ export {
 } from './letterbox.ts';
 export { IOU_THRESHOLDS, matchDetections, matchDetectionsCoco } from './matching.ts';
 export { type NmsOptions, nonMaxSuppression } from './non-max-suppression.ts';
+export * from './pruning/index.ts';
 export { type RawDetector, type RawDetectorOptions, rawDetector } from './raw-detector.ts';
 export {
   type RectangularBatch,

@@ -110,6 +110,37 @@ describe('rawDetector', () => {
     );
   });
 
+  it('gives the maps of other classes fresh weights, and leaves the rest', async () => {
+    manualSeed(0);
+    const model = yolov5('n', { classes: 4, anchors: OTHER, decode: true }).eval();
+    const graph = trace(model, [1, 3, 64, 64]);
+    graph.meta.metadata.set('names', "['a', 'b', 'c', 'd']");
+    manualSeed(7);
+    const raw = rawDetector(graph, { classes: 2 });
+    expect([raw.classes, raw.names, raw.graph.meta.metadata.has('names')]).toEqual([2, null, false]);
+    expect(raw.graph.lint()).toEqual([]);
+    expect(raw.replaced[0]).toEqual({
+      name: 'model.24.m.0.weight',
+      expected: [21, 64, 1, 1],
+      found: [27, 64, 1, 1],
+    });
+    expect(raw.replaced.map(({ name }) => name)).toEqual(
+      [0, 1, 2].flatMap((map) => [`model.24.m.${map}.weight`, `model.24.m.${map}.bias`]),
+    );
+    const maps = (await run(fromGraph(raw.graph), image(64, 64))) as readonly Tensor[];
+    expect(maps.map(({ shape }) => shape.at(-1))).toEqual([7, 7, 7]);
+    // As YOLOv5 starts them: 8 objects in an image of 640 pixels.
+    const bias = raw.graph.value('model.24.m.0.bias').initializer!.float32;
+    expect(Math.abs(bias[4]! - Math.log(8 / 80 ** 2))).toBeLessThan(0.2);
+    const shared = (name: string): boolean =>
+      raw.graph.value(name).initializer === graph.value(name).initializer;
+    expect([shared('model.23.cv3.conv.weight'), shared('model.24.m.0.weight')]).toEqual([true, false]);
+    expect(graph.value('model.24.m.0.weight').initializer?.shape).toEqual([27, 64, 1, 1]);
+    expect(() => rawDetector(graph, { classes: 0 })).toThrow(
+      'rawDetector: classes expects a whole number of at least 1, got 0',
+    );
+  });
+
   it('refuses what is no YOLOv5', () => {
     const lenet = trace(new LeNet5().eval(), [1, 1, 32, 32]);
     expect(() => rawDetector(lenet)).toThrow(

@@ -2,17 +2,21 @@ import { ArgumentError, UnsupportedError } from '../core/errors.ts';
 import { Tensor } from '../core/tensor.ts';
 import { attr, cloneGraph, type Graph, staticShape, tensorType, type Value } from '../ir/index.ts';
 import { type Anchors, COCO_ANCHORS, YOLOV5_STRIDES } from '../models/index.ts';
+import type { NotFitting } from '../nn/index.ts';
 import { inferShapes } from '../ops/index.ts';
 import { liftConstants, removeUnused } from '../passes/index.ts';
 import { anchorsInGraph } from './anchors-in-graph.ts';
 import { parseClassNames } from './class-names.ts';
 import { type DetectionHead, detectionHeads } from './detection-heads.ts';
-import { parseAnchors } from './detector-metadata.ts';
+import { parseAnchors, setDetectorMetadata } from './detector-metadata.ts';
+import { replaceHeads } from './replace-heads.ts';
 
 /** Options of `rawDetector`. */
 export interface RawDetectorOptions {
   /** Anchors in pixels, for each map; by default those in the file. */
   readonly anchors?: Anchors;
+  /** Another number of classes: the layers that give the maps get fresh weights for it, the rest stays. Default the model's own. */
+  readonly classes?: number;
 }
 
 /** A detector's graph of raw maps, and what decodes them. */
@@ -23,10 +27,12 @@ export interface RawDetector {
   /** Pixels of the image per cell of each map. */
   readonly strides: readonly number[];
   readonly classes: number;
-  /** Names of the classes; null where the file does not say. */
+  /** Names of the classes; null where the file does not say, or has others. */
   readonly names: readonly string[] | null;
   /** Where the anchors are from: the options, the file's metadata, the constants that boxes are scaled by, or, where none of them has any, Ultralytics' anchors for COCO. */
   readonly anchorsFrom: 'options' | 'metadata' | 'graph' | 'coco';
+  /** Weights that were replaced for another number of classes, with the shapes they have now (`expected`) and had (`found`). */
+  readonly replaced: readonly NotFitting[];
 }
 
 /** What sizes are inferred at where the file leaves them open: heights and widths of maps must differ. */
@@ -34,7 +40,7 @@ const PROBE = [320, 448] as const;
 
 /**
  * The raw maps out of a YOLOv5 whose boxes are decoded (or that gives its maps already), as training wants them. The layers that give the maps are found by the shapes that they lead to, whatever they are called; decoding is left out. The
- * graph takes any batch and size of images where nothing in it is made for one.
+ * graph takes any batch and size of images where nothing in it is made for one. Its metadata tell names, stride and anchors.
  *
  * Throws UnsupportedError where the outputs are not those of a YOLOv5 or the maps are not found, ArgumentError for anchors that do not fit or that nothing tells. The graph given is not changed.
  */
@@ -50,10 +56,14 @@ export function rawDetector(graph: Graph, options: RawDetectorOptions = {}): Raw
   const batch = typeof shape?.[0] === 'number' ? shape[0] : 1;
   const [height, width] = [side(2), side(3)];
   const inference = inferShapes(copy, { shapes: { [feed.name]: [batch, 3, height, width] } });
-  const { heads, classes } = detectionHeads(copy, inference);
+  const { heads: found, classes: own } = detectionHeads(copy, inference);
+  let heads = found;
+  let replaced: readonly NotFitting[] = [];
   const strides = heads.map(({ rows, columns }) => strideOf(height, rows, width, columns));
   const { anchors, anchorsFrom } = chosenAnchors(copy, heads, strides, options.anchors);
-  const named = copy.meta.metadata.get('names');
+  const classes = options.classes ?? own;
+  if (classes !== own) ({ heads, replaced } = replaceHeads(copy, heads, classes, { anchors, strides }));
+  const named = classes === own ? copy.meta.metadata.get('names') : undefined;
   const names = named === undefined ? null : parseClassNames(named);
   while (copy.outputs.length > 0) copy.removeOutput(copy.outputs.length - 1);
   const maps = heads.map((head, index) => addMap(copy, head, index));
@@ -64,8 +74,9 @@ export function rawDetector(graph: Graph, options: RawDetectorOptions = {}): Raw
     if (copy.find(name) === undefined) copy.rename(map, name);
   });
   openSizes(copy, heads, strides);
-  copy.meta.metadata.set('anchors', JSON.stringify(anchors));
-  return { graph: copy, anchors, strides, classes, names, anchorsFrom };
+  copy.meta.metadata.delete('names');
+  setDetectorMetadata(copy, { names, strides, anchors });
+  return { graph: copy, anchors, strides, classes, names, anchorsFrom, replaced };
 }
 
 function onlyImage(graph: Graph): Value {

@@ -10,6 +10,8 @@ export interface DetectOptions {
   /** Channels of each map that is read. */
   readonly channels: readonly number[];
   readonly anchors: Anchors;
+  /** Pixels of the image per cell of each map; default 8, 16, 32. */
+  readonly strides?: readonly number[];
   readonly decode: boolean;
 }
 
@@ -21,15 +23,17 @@ export class Detect extends Module<readonly Variable[]> {
   readonly classes: number;
   /** Numbers per box: x, y, width, height, objectness, and one for each class. */
   readonly outputs: number;
-  readonly strides: readonly number[] = YOLOV5_STRIDES;
+  /** Pixels of the image per cell of each map. */
+  readonly strides: readonly number[];
   /** Decode boxes in evaluation mode; in training maps are always raw. */
   decode: boolean;
   m: ModuleList<Conv2d>;
 
   /** Throws ArgumentError for anchors that are none. */
-  constructor({ classes, channels, anchors, decode }: DetectOptions) {
+  constructor({ classes, channels, anchors, strides = YOLOV5_STRIDES, decode }: DetectOptions) {
     super();
-    checkAnchors('Detect', anchors, this.strides);
+    checkAnchors('Detect', anchors, strides);
+    this.strides = strides;
     this.classes = classes;
     this.outputs = classes + 5;
     this.decode = decode;
