@@ -9,4 +9,5 @@ export {
   measureLatency,
 } from './latency.ts';
 export { createSession, Session, type SessionOptions, type SessionValue } from './session.ts';
+export { SessionCache } from './session-cache.ts';
 export { StateBuffers, type StateSlot } from './state.ts';

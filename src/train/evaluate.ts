@@ -4,7 +4,7 @@ import type { DataLoader } from '../data/index.ts';
 import { type AnyModule, feedParameters, opsetFor, traceDetailed } from '../nn/index.ts';
 import { GRADIENT_OPSET } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
-import { createSession, type Session } from '../runtime/index.ts';
+import { createSession, type Session, SessionCache } from '../runtime/index.ts';
 import { Averages, type Metric, metricsOf } from './metrics.ts';
 import { type LossFunction, lossFunction, Objective } from './objective.ts';
 
@@ -56,7 +56,7 @@ export class Evaluator {
   readonly #objective: Objective;
   readonly #metrics: Readonly<Record<string, Metric>>;
   readonly #options: EvaluateOptions;
-  readonly #compiled = new Map<string, Compiled>();
+  readonly #compiled = new SessionCache<Compiled>(MOST_KEPT);
 
   constructor(model: AnyModule, options: EvaluateOptions = {}) {
     this.#objective = new Objective(model, lossFunction(options.loss ?? 'crossEntropy'), {
@@ -72,7 +72,7 @@ export class Evaluator {
     let done = 0;
     for await (const { input, target } of loader) {
       this.#options.signal?.throwIfAborted();
-      const compiled = await this.#compile(input, target);
+      const compiled = await this.#compiled.get(`${input} ${target}`, () => this.#compile(input, target));
       const feeds: Record<string, Tensor> = Object.fromEntries(compiled.parameters);
       [input, target].forEach((tensor, index) => {
         feeds[compiled.names[index]!] = tensor;
@@ -92,14 +92,10 @@ export class Evaluator {
 
   /** Frees the engine's memory. */
   async dispose(): Promise<void> {
-    for (const { session } of this.#compiled.values()) await session.dispose();
-    this.#compiled.clear();
+    await this.#compiled.dispose();
   }
 
   async #compile(input: Tensor, target: Tensor): Promise<Compiled> {
-    const key = `${input} ${target}`;
-    const known = this.#compiled.get(key);
-    if (known) return known;
     const objective = this.#objective;
     const { graph } = objective.inMode(false, () =>
       traceDetailed(objective, [input, target], { opset: opsetFor(objective, GRADIENT_OPSET) }),
@@ -112,14 +108,7 @@ export class Evaluator {
     const parameters = feedParameters(objective, graph);
     const { threads } = this.#options;
     const session = await createSession(graph, threads === undefined ? {} : { threads });
-    const compiled = { session, names, parameters, loss: loss!.name, parts, output: output!.name };
-    const [oldest] = this.#compiled.keys();
-    if (this.#compiled.size >= MOST_KEPT && oldest !== undefined) {
-      await this.#compiled.get(oldest)?.session.dispose();
-      this.#compiled.delete(oldest);
-    }
-    this.#compiled.set(key, compiled);
-    return compiled;
+    return { session, names, parameters, loss: loss!.name, parts, output: output!.name };
   }
 }
 

@@ -81,7 +81,8 @@ export {
   type SparseTraining,
 } from './shrink-rounds-options.ts';
 export type { FileSizeTarget, IterateTarget, RoundSchedule } from './target.ts';
-export { type StepResult, TrainStep, type TrainStepOptions } from './train-step.ts';
+export { TrainStep } from './train-step.ts';
+export type { StepResult, TrainStepOptions } from './train-step-options.ts';
 export {
   type FitOptions,
   type Scheduler,

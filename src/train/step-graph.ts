@@ -1,38 +1,32 @@
 import { addGradients } from '../autograd/index.ts';
 import { ArgumentError, UnsupportedError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { Graph, Shape, Value } from '../ir/index.ts';
+import type { Graph, Value } from '../ir/index.ts';
 import { type InputSpec, opsetFor, type Parameter, traceDetailed } from '../nn/index.ts';
 import { Expressions, GRADIENT_OPSET, GraphBuilder, inferShapes } from '../ops/index.ts';
 import { removeUnused } from '../passes/index.ts';
 import type { Objective } from './objective.ts';
-import type { Optimizer } from './optimizers/index.ts';
 import type { Slot } from './slots.ts';
+import {
+  ACCUMULATED,
+  give,
+  type HyperPlace,
+  nextName,
+  stateName,
+  type UpdatePlan,
+  writeUpdate,
+} from './update-graph.ts';
 
-/** What a step does with the gradients: update the parameters, or only add them up for a later update. */
+/** What a step does with the gradients: update the parameters, or only add them up for a later update (`buildUpdate`). */
 export type StepKind = 'update' | 'accumulate';
 
-/** Limits on gradients. */
-export interface Clipping {
-  /** Largest norm of all gradients together (`clip_grad_norm_`). */
-  readonly norm?: number;
-  /** Largest absolute value of each entry (`clip_grad_value_`). */
-  readonly value?: number;
-}
-
 /** What a step's graph is made from. */
-export interface StepPlan {
+export interface StepPlan extends UpdatePlan {
   readonly objective: Objective;
-  readonly optimizer: Optimizer;
   readonly slots: readonly Slot[];
   readonly kind: StepKind;
-  /** Gradients of several batches are added up for one update. */
-  readonly accumulates: boolean;
-  /** What each batch's gradients count for in the sum. */
+  /** What each batch's gradients count for in the sum, where they are added up. */
   readonly share: number;
-  readonly clipping: Clipping;
-  /** Keeps an exponential moving average of parameters and buffers. */
-  readonly ema: boolean;
   /** Pruned parameters whose dense gradient is an output too, `dense/<name>`: that of the weights as they are used, pruned ones included. */
   readonly dense: readonly Parameter[];
   /** Parameters whose movement `Σ -w ∂L/∂w` is kept as state, `movement/<name>`. */
@@ -52,8 +46,10 @@ export interface StepGraph {
   readonly masks: ReadonlyMap<string, Parameter>;
   /** Buffers that training updates. */
   readonly buffers: readonly { readonly input: string; readonly output: string; readonly buffer: Tensor }[];
-  /** Hyperparameters in the order of the vector fed as `hyper`. */
-  readonly hyper: readonly { readonly group: number; readonly name: string }[];
+  /** None where gradients are only added up. */
+  readonly hyper: readonly HyperPlace[];
+  /** Slots that have gradients. */
+  readonly trained: readonly Slot[];
   /** Outputs that are no state: the loss, its parts by name, and the model's. */
   readonly loss: string;
   readonly parts: ReadonlyMap<string, string>;
@@ -61,16 +57,6 @@ export interface StepGraph {
   /** Dense gradients by parameter. */
   readonly dense: ReadonlyMap<Parameter, string>;
 }
-
-/** Graph input of the hyperparameters. */
-export const HYPER = 'hyper';
-/** Graph input of EMA's decay. */
-export const EMA_DECAY = 'ema_decay';
-
-/** Names of the state of a slot. */
-export const stateName = (slot: Slot, state: string): string => `${slot.name}/${state}`;
-/** Name under which the next value of a state comes out. */
-export const nextName = (name: string): string => `${name}/next`;
 
 /** Writes forward pass, loss, gradients and update as one graph. Throws as `trace` and `addGradients`. */
 export function buildStep(plan: StepPlan): StepGraph {
@@ -134,10 +120,11 @@ class StepWriter {
     const gradients = this.#gradients(loss);
     const dense = this.#denseOutputs(gradients.effective);
     this.#movement(gradients.effective);
-    const hyper: { group: number; name: string }[] = [];
-    this.#update(params, this.#joined(gradients.original), hyper);
-    this.#average(params, buffers);
-    for (const { value, output } of buffers) this.#give(value, output);
+    const joined = this.#joined(gradients.original);
+    let hyper: StepGraph['hyper'] = [];
+    if (plan.kind === 'accumulate') this.#accumulate(joined);
+    else hyper = writeUpdate(this.#builder, plan, params, joined, buffers);
+    for (const { value, output } of buffers) give(make, this.#builder, value, output);
     removeUnused(graph);
     return {
       graph,
@@ -146,6 +133,7 @@ class StepWriter {
       masks: this.#masks,
       buffers: buffers.map(({ input, output, buffer }) => ({ input, output, buffer })),
       hyper,
+      trained: [...joined.keys()],
       loss: loss.name,
       parts: new Map(parts),
       outputs: others.slice(parts.length).map(({ name }) => name),
@@ -249,7 +237,7 @@ class StepWriter {
       const gradient = gradients.get(parameter);
       if (!gradient)
         throw new UnsupportedError('training: a parameter whose dense gradient is asked for is not used');
-      names.set(parameter, this.#give(gradient, `dense/${index}`));
+      names.set(parameter, give(this.#make, this.#builder, gradient, `dense/${index}`));
     });
     return names;
   }
@@ -262,7 +250,12 @@ class StepWriter {
       if (!gradient || !weight) return;
       const name = `movement/${index}`;
       const before = this.#builder.input(name, 'float32', parameter.shape);
-      this.#give(this.#make.sub(before, this.#make.mul(weight, gradient)), nextName(name));
+      give(
+        this.#make,
+        this.#builder,
+        this.#make.sub(before, this.#make.mul(weight, gradient)),
+        nextName(name),
+      );
     });
   }
 
@@ -280,120 +273,15 @@ class StepWriter {
     return joined;
   }
 
-  #update(
-    params: ReadonlyMap<Slot, Value>,
-    gradients: Map<Slot, Value>,
-    hyper: { group: number; name: string }[],
-  ): void {
-    const { accumulates, share, kind, optimizer, clipping } = this.#plan;
+  /** Adds gradients to those of the batches before. */
+  #accumulate(gradients: ReadonlyMap<Slot, Value>): void {
     const make = this.#make;
-    if (accumulates) {
-      for (const [slot, gradient] of gradients) {
-        const name = stateName(slot, 'accumulated');
-        const before = this.#builder.input(name, 'float32', slot.shape);
-        const sum = make.add(before, share === 1 ? gradient : make.mul(gradient, share));
-        if (kind === 'accumulate') this.#give(sum, nextName(name));
-        else this.#give(make.full(0, 'float32', slot.shape), nextName(name));
-        gradients.set(slot, sum);
-      }
+    for (const [slot, gradient] of gradients) {
+      const name = stateName(slot, ACCUMULATED);
+      const before = this.#builder.input(name, 'float32', slot.shape);
+      const { share } = this.#plan;
+      const sum = make.add(before, share === 1 ? gradient : make.mul(gradient, share));
+      give(this.#make, this.#builder, sum, nextName(name));
     }
-    if (kind === 'accumulate') return;
-    const clipped = this.#clip(gradients, clipping);
-    const scalars = this.#hyperparameters(hyper);
-    for (const [slot, grad] of clipped) {
-      const state = Object.fromEntries(
-        optimizer
-          .stateNames(slot.group)
-          .map((name) => [name, this.#builder.input(stateName(slot, name), 'float32', slot.shape)]),
-      );
-      const update = optimizer.update(slot.group, {
-        make,
-        param: params.get(slot)!,
-        grad,
-        state,
-        hyper: scalars(slot.groupIndex, slot.shape.length),
-      });
-      this.#give(update.param, nextName(slot.name));
-      for (const [name, value] of Object.entries(update.state))
-        this.#give(value, nextName(stateName(slot, name)));
-    }
-  }
-
-  /** PyTorch's order: the norm is over all gradients, and the factor `min(1, max / (norm + 1e-6))`. */
-  #clip(gradients: ReadonlyMap<Slot, Value>, { norm, value }: Clipping): ReadonlyMap<Slot, Value> {
-    const make = this.#make;
-    const clipped = new Map(gradients);
-    if (norm !== undefined) {
-      const squares = [...clipped.values()].map((gradient) =>
-        make.reduceSum(make.mul(gradient, gradient), undefined, false),
-      );
-      const total = make.sqrt(make.sum(squares));
-      const factor = make.op('Min', [make.div(norm, make.add(total, 1e-6)), make.full(1)]);
-      for (const [slot, gradient] of clipped) {
-        const ones = new Array<number>(slot.shape.length).fill(1);
-        clipped.set(slot, make.mul(gradient, make.reshape(factor, ones)));
-      }
-    }
-    if (value !== undefined) {
-      for (const [slot, gradient] of clipped) {
-        clipped.set(slot, make.op('Clip', [gradient, make.full(-value), make.full(value)]));
-      }
-    }
-    return clipped;
-  }
-
-  /** One input vector holds the hyperparameters of all groups. Gives those of a group, as tensors of one element and of a rank: see `Expressions.term`. */
-  #hyperparameters(
-    hyper: { group: number; name: string }[],
-  ): (group: number, rank: number) => Record<string, Value> {
-    const { optimizer } = this.#plan;
-    optimizer.paramGroups.forEach((group, index) => {
-      for (const name of Object.keys(optimizer.hyperparameters(group))) hyper.push({ group: index, name });
-    });
-    const vector = this.#builder.input(HYPER, 'float32', [hyper.length]);
-    const scalars = this.#split(
-      vector,
-      hyper.map(() => 1),
-    );
-    const made = new Map<string, Value>();
-    const ofRank = (index: number, rank: number): Value => {
-      const key = `${index} ${rank}`;
-      const value = made.get(key) ?? this.#make.reshape(scalars[index]!, new Array<number>(rank).fill(1));
-      made.set(key, value);
-      return value;
-    };
-    return (group, rank) =>
-      Object.fromEntries(
-        hyper.flatMap((each, index) => (each.group === group ? [[each.name, ofRank(index, rank)]] : [])),
-      );
-  }
-
-  /** Exponential moving averages: `ema += (1 - decay) (now - ema)`, of parameters as they are after the update and of buffers. */
-  #average(
-    params: ReadonlyMap<Slot, Value>,
-    buffers: readonly { readonly input: string; readonly value: Value }[],
-  ): void {
-    if (!this.#plan.ema || this.#plan.kind === 'accumulate') return;
-    const make = this.#make;
-    const rest = make.sub(1, this.#builder.input(EMA_DECAY, 'float32', []));
-    const average = (name: string, shape: Shape, now: Value): void => {
-      const before = this.#builder.input(name, 'float32', shape);
-      const share = make.reshape(rest, new Array<number>(shape.length).fill(1));
-      this.#give(make.add(before, make.mul(make.sub(now, before), share)), nextName(name));
-    };
-    for (const slot of params.keys()) {
-      const now = this.#graph.find(nextName(slot.name)) ?? params.get(slot)!;
-      average(stateName(slot, 'ema'), slot.shape, now);
-    }
-    for (const { input, value } of buffers) {
-      if (make.dtype(value) === 'float32') average(`${input}/ema`, make.shape(value), value);
-    }
-  }
-
-  /** Makes a value an output under a name; one that is an output, an input or a constant goes through an Identity. */
-  #give(value: Value, name: string): string {
-    const fresh = value.producer === null || value.isOutput ? this.#make.op('Identity', [value]) : value;
-    this.#builder.output(fresh, name);
-    return name;
   }
 }

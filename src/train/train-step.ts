@@ -2,65 +2,42 @@ import { NonFiniteError } from '../core/errors.ts';
 import { Generator } from '../core/random.ts';
 import { sizeOf, Tensor } from '../core/tensor.ts';
 import type { AnyModule, InputSpec, Parameter } from '../nn/index.ts';
-import { createSession, type Session, StateBuffers, type StateSlot } from '../runtime/index.ts';
+import { createSession, type Session, SessionCache, StateBuffers, type StateSlot } from '../runtime/index.ts';
 import { loadModelTensors, modelTensors } from './checkpoint.ts';
 import { firstNonFinite } from './non-finite.ts';
-import { type LossFunction, Objective, type Regularizer } from './objective.ts';
+import { Objective } from './objective.ts';
 import type { Optimizer } from './optimizers/index.ts';
 import { joinParts, layOut, type Slot, splitParts } from './slots.ts';
+import { buildStep, type StepGraph, type StepKind } from './step-graph.ts';
+import type { StepResult, TrainStepOptions } from './train-step-options.ts';
 import {
-  buildStep,
+  ACCUMULATED,
+  buildUpdate,
   EMA_DECAY,
   HYPER,
+  type HyperPlace,
   nextName,
-  type StepGraph,
-  type StepKind,
   stateName,
-} from './step-graph.ts';
-
-/** What a training step is made from. */
-export interface TrainStepOptions {
-  readonly loss: LossFunction;
-  readonly optimizer: Optimizer;
-  /** A model whose first output the loss may look at; it is not trained. */
-  readonly teacher?: AnyModule | null;
-  readonly regularizers?: readonly Regularizer[];
-  /**
-   * Batches for one update, 1 by default: the mean of their gradients. A function gives how many it takes by the number of batches seen before this one; their gradients are summed up then, as PyTorch does by itself.
-   */
-  readonly accumulate?: number | ((batch: number) => number);
-  readonly clipGradNorm?: number;
-  readonly clipGradValue?: number;
-  /** Decay of the moving average of the weights at a step (1, 2, …); none is kept by default. */
-  readonly emaDecay?: ((step: number) => number) | null;
-  /** Pruned parameters whose dense gradients every step gives. */
-  readonly dense?: readonly Parameter[];
-  /** Parameters whose movement is summed up. */
-  readonly movement?: readonly Parameter[];
-  /** Everything random in a step follows from it and the step's number. Default 0. */
-  readonly seed?: number;
-  readonly threads?: number;
-}
-
-/** What a step gives. Tensors are valid until the next step. */
-export interface StepResult {
-  readonly loss: number;
-  /** The loss's parts, where it has some. */
-  readonly parts: Readonly<Record<string, number>>;
-  /** The model's outputs. */
-  readonly outputs: readonly Tensor[];
-  /** Dense gradients of `options.dense`. */
-  readonly dense: ReadonlyMap<Parameter, Tensor>;
-}
+  type UpdateGraph,
+  type UpdatePlan,
+} from './update-graph.ts';
 
 interface Compiled {
   readonly step: StepGraph;
   readonly session: Session;
 }
 
+interface CompiledUpdate {
+  readonly update: UpdateGraph;
+  readonly session: Session;
+}
+
+/** Graphs of a step kept compiled: each holds the memory of its whole forward and backward pass. */
+const MOST_KEPT = 4;
+
 /**
  * Training step by step: forward pass, loss, gradients and update are one graph and one run of the engine. Parameters, buffers and the optimizer's state live in memory that is used again from step to
- * step; `sync` copies them into the model. A graph is compiled once for each batch size.
+ * step; `sync` copies them into the model. A graph is compiled once for each batch size; the four used last are kept. Where gradients of several batches are added up, the update is a small graph of its own.
  *
  * It holds native memory: call `dispose` when done.
  */
@@ -70,7 +47,8 @@ export class TrainStep {
   readonly #options: TrainStepOptions;
   readonly #objective: Objective;
   readonly #slots: readonly Slot[];
-  readonly #compiled = new Map<string, Promise<Compiled>>();
+  readonly #compiled = new SessionCache<Compiled>(MOST_KEPT);
+  readonly #update = new SessionCache<CompiledUpdate>(1);
   #state: StateBuffers | null = null;
   /** Buffers of the model by state input, known once a graph is built. */
   #buffers: StepGraph['buffers'] = [];
@@ -114,9 +92,8 @@ export class TrainStep {
   async run(inputs: readonly Tensor[], target: Tensor): Promise<StepResult> {
     const { accumulate = 1 } = this.#options;
     const needed = typeof accumulate === 'number' ? accumulate : accumulate(this.batches);
-    const kind: StepKind = this.#pending + 1 < needed ? 'accumulate' : 'update';
-    const { step, session } = await this.#compile(kind, [...inputs, target]);
-    const feeds = this.#feeds(step, kind, [...inputs, target]);
+    const { step, session } = await this.#compile([...inputs, target]);
+    const feeds = this.#feeds(step, [...inputs, target]);
     const state = this.#state!;
     let loss = Number.NaN;
     const results = await session.step(feeds, state, {
@@ -137,10 +114,12 @@ export class TrainStep {
       );
     }
     this.batches++;
-    if (kind === 'update') {
+    this.#pending++;
+    if (this.#pending >= needed) {
+      if (this.#accumulates) await this.#applyUpdate(step, state);
       this.optimizer.steps++;
       this.#pending = 0;
-    } else this.#pending++;
+    }
     return {
       loss,
       parts: Object.fromEntries(
@@ -151,9 +130,21 @@ export class TrainStep {
     };
   }
 
+  /** Updates the parameters by the gradients that were added up. */
+  async #applyUpdate(step: StepGraph, state: StateBuffers): Promise<void> {
+    const { update, session } = await this.#update.get('', () => this.#compileUpdate(step));
+    await session.step(this.#updateFeeds(update.hyper), state);
+  }
+
+  async #compileUpdate({ trained, buffers }: StepGraph): Promise<CompiledUpdate> {
+    const update = buildUpdate(this.#updatePlan, { slots: this.#slots, trained, buffers });
+    const { threads } = this.#options;
+    return { update, session: await createSession(update.graph, threads === undefined ? {} : { threads }) };
+  }
+
   /** The graph of a step on batches of these shapes, for those who want to look at it. */
   async graph(inputs: readonly InputSpec[]): Promise<StepGraph> {
-    return this.#build('update', inputs);
+    return this.#build(inputs);
   }
 
   /** Copies parameters and buffers into the model. */
@@ -266,12 +257,8 @@ export class TrainStep {
   /** Frees the engine's memory. The model is brought in sync before. */
   async dispose(): Promise<void> {
     this.sync();
-    const compiled = [...this.#compiled.values()];
-    this.#compiled.clear();
-    for (const each of compiled) {
-      const found = await each.catch(() => null);
-      await found?.session.dispose();
-    }
+    await this.#compiled.dispose();
+    await this.#update.dispose();
   }
 
   #nameOf(buffer: Tensor): string {
@@ -290,7 +277,7 @@ export class TrainStep {
     const { emaDecay } = this.#options;
     return [
       ...this.optimizer.stateNames(slot.group),
-      ...(this.#accumulates ? ['accumulated'] : []),
+      ...(this.#accumulates ? [ACCUMULATED] : []),
       ...(emaDecay ? ['ema'] : []),
     ];
   }
@@ -300,49 +287,44 @@ export class TrainStep {
     return typeof accumulate === 'function' || accumulate > 1;
   }
 
-  #build(kind: StepKind, inputs: readonly InputSpec[]): StepGraph {
-    const {
-      accumulate = 1,
-      clipGradNorm,
-      clipGradValue,
-      emaDecay,
-      dense = [],
-      movement = [],
-    } = this.#options;
-    return buildStep({
-      objective: this.#objective,
+  get #updatePlan(): UpdatePlan {
+    const { clipGradNorm, clipGradValue, emaDecay } = this.#options;
+    return {
       optimizer: this.optimizer,
-      slots: this.#slots,
-      kind,
-      accumulates: this.#accumulates,
-      share: typeof accumulate === 'number' ? 1 / accumulate : 1,
       clipping: {
         ...(clipGradNorm === undefined ? {} : { norm: clipGradNorm }),
         ...(clipGradValue === undefined ? {} : { value: clipGradValue }),
       },
       ema: Boolean(emaDecay),
+    };
+  }
+
+  #build(inputs: readonly InputSpec[]): StepGraph {
+    const { accumulate = 1, dense = [], movement = [] } = this.#options;
+    const kind: StepKind = this.#accumulates ? 'accumulate' : 'update';
+    return buildStep({
+      ...this.#updatePlan,
+      objective: this.#objective,
+      slots: this.#slots,
+      kind,
+      share: typeof accumulate === 'number' ? 1 / accumulate : 1,
       dense,
       movement,
       inputs,
     });
   }
 
-  #compile(kind: StepKind, inputs: readonly Tensor[]): Promise<Compiled> {
+  async #compile(inputs: readonly Tensor[]): Promise<Compiled> {
     // Which parameters are masked is built in; what the masks hold is fed.
     const masked = this.#slots.map(({ parts }) =>
       parts.map(({ parameter }) => (parameter.mask ? 1 : 0)).join(''),
     );
-    const key = `${kind} ${inputs.join(' ')} ${masked.join('')}`;
-    const known = this.#compiled.get(key);
-    if (known) return known;
-    const compiled = this.#compileNow(kind, inputs);
-    this.#compiled.set(key, compiled);
-    compiled.catch(() => this.#compiled.delete(key));
-    return compiled;
+    const key = `${inputs.join(' ')} ${masked.join('')}`;
+    return this.#compiled.get(key, () => this.#compileNow(inputs));
   }
 
-  async #compileNow(kind: StepKind, inputs: readonly Tensor[]): Promise<Compiled> {
-    const step = this.#build(kind, inputs);
+  async #compileNow(inputs: readonly Tensor[]): Promise<Compiled> {
+    const step = this.#build(inputs);
     const { threads } = this.#options;
     const session = await createSession(step.graph, {
       blocked: true,
@@ -388,7 +370,7 @@ export class TrainStep {
     return slots;
   }
 
-  #feeds(step: StepGraph, kind: StepKind, batch: readonly Tensor[]): Record<string, Tensor> {
+  #feeds(step: StepGraph, batch: readonly Tensor[]): Record<string, Tensor> {
     const feeds: Record<string, Tensor> = {};
     step.batchInputs.forEach((name, index) => {
       feeds[name] = batch[index]!;
@@ -400,13 +382,18 @@ export class TrainStep {
         feeds[name] = new Tensor('float32', shape, generator.rand(sizeOf(shape)));
       }
     }
-    if (kind === 'accumulate') return feeds;
+    return this.#accumulates ? feeds : { ...feeds, ...this.#updateFeeds(step.hyper) };
+  }
+
+  /** What an update reads beside the state. */
+  #updateFeeds(places: readonly HyperPlace[]): Record<string, Tensor> {
     const numbers = this.optimizer.paramGroups.map((group) => this.optimizer.hyperparameters(group));
-    const hyper = step.hyper.map(({ group, name }) => numbers[group]![name]!);
-    feeds[HYPER] = new Tensor('float32', [hyper.length], Float32Array.from(hyper));
+    const hyper = Float32Array.from(places, ({ group, name }) => numbers[group]![name]!);
     const { emaDecay } = this.#options;
-    if (emaDecay) feeds[EMA_DECAY] = Tensor.full([], emaDecay(this.steps + 1));
-    return feeds;
+    return {
+      [HYPER]: new Tensor('float32', [hyper.length], hyper),
+      ...(emaDecay ? { [EMA_DECAY]: Tensor.full([], emaDecay(this.steps + 1)) } : {}),
+    };
   }
 }
 
