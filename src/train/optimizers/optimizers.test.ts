@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../../core/tensor.ts';
 import { F, Module, Parameter, type Variable } from '../../nn/index.ts';
-import { TrainStep, type TrainStepOptions } from '../train-step.ts';
+import { TrainStep } from '../train-step.ts';
+import type { TrainStepOptions } from '../train-step-options.ts';
 import { Adam, AdamW, type Optimizer, optimizerByName, RMSprop, SGD } from './index.ts';
 
 /** Two vectors whose sum is pulled towards the input: the gradient of each is `2 (a + b - x) / n`. */
