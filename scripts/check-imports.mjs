@@ -66,6 +66,7 @@ const PACKAGES = {
   'cli-table3': ['cli'],
   sharp: ['node'],
   yaml: ['node'],
+  saxes: ['detect'],
   // Loaded when a chart is drawn: their import takes a quarter of a second.
   vega: ['report'],
   'vega-lite': ['report'],

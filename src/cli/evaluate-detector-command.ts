@@ -1,20 +1,18 @@
 import { existsSync } from 'node:fs';
 import { FileError } from '../core/errors.ts';
 import { type DetectionResult, detectionSections, evaluateDetector } from '../detect/index.ts';
-import { type BrokenImage, readYoloData, type YoloDataset, yoloDataset } from '../node/index.ts';
+import { readYoloData, type YoloDataset, yoloDataset } from '../node/index.ts';
 import { sparsityReport } from '../profile/index.ts';
 import { openDetector } from './detector-model.ts';
 import { isArchitecture } from './load.ts';
 import { printJson } from './output.ts';
 import { withProgress } from './progress.ts';
 import { percent, renderTable, withCommas } from './table.ts';
+import { tellBroken } from './tell-broken.ts';
 import type { EvaluateCommandOptions } from './training-options.ts';
 import { checkReport, engineVersion, writeReport } from './training-report.ts';
 import { reportLines } from './training-text.ts';
 import { VERSION } from './version.ts';
-
-/** Broken files that are told one by one. */
-const MOST_TOLD = 5;
 
 /** Is the data that of a detector: a YOLO data yaml? */
 export const isDetectionData = (path: string): boolean => /\.ya?ml$/i.test(path);
@@ -158,14 +156,5 @@ function classTable(result: DetectionResult, { images }: YoloDataset): string {
       ['all', withCommas(result.images), withCommas(result.instances), ...numbers(result)],
     ],
     { total: true },
-  );
-}
-
-function tellBroken(broken: readonly BrokenImage[]): void {
-  if (broken.length === 0) return;
-  const shown = broken.slice(0, MOST_TOLD).map(({ path, reason }) => `  ${path}: ${reason}\n`);
-  const rest = broken.length - shown.length;
-  process.stderr.write(
-    `secateur: ${broken.length} ${broken.length === 1 ? 'file is' : 'files are'} left out:\n${shown.join('')}${rest > 0 ? `  … and ${rest} more\n` : ''}`,
   );
 }

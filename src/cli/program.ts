@@ -3,6 +3,7 @@ import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
 import { addDetect } from './detection-commands.ts';
 import { InterruptedError } from './interrupt.ts';
+import { addConvertLabels } from './label-commands.ts';
 import { addApply, addGroups, addShrink, addSimplify } from './structural-commands.ts';
 import { terminalWidth } from './terminal.ts';
 import {
@@ -31,6 +32,7 @@ Examples:
       --target-sparsity 0.95 --max-drop 0.5%
   $ secateur detect yolov5n.onnx street.jpg -o found
   $ secateur evaluate yolov5n.onnx --data coco8.yaml
+  $ secateur convert-labels annotations/ -o cells
 
 MODEL is an .onnx file or the name of a built-in architecture: yolov5n to
 yolov5x, lenet5, resnet20 to resnet110, mobilenet_v2. An architecture has fresh
@@ -63,6 +65,7 @@ function createProgram(args: readonly string[]): Command {
     addConvert,
     addPrint,
     addDetect,
+    addConvertLabels,
   ])
     add(program);
   // These print how to go on and what to type again.

@@ -57,6 +57,12 @@ export {
   writeTensors,
 } from './tensors.ts';
 export {
+  isWeightsPath,
+  readTrainedModel,
+  type TrainedModel,
+  WEIGHTS_EXTENSIONS,
+} from './trained-model.ts';
+export {
   labelPath,
   readYoloData,
   type YoloData,
