@@ -1,11 +1,7 @@
 // @ts-check
 /** Draws the chart of structural-experiments.mjs: what each importance loses at each share of the MACs. */
 
-import * as vega from 'vega';
-import * as vegaLite from 'vega-lite';
-
-const COLORS = ['#0f766e', '#c2410c', '#6d28d9', '#a16207'];
-const INK = '#6b7280';
+import { COLORS, drawSvg, INK } from './chart-svg.mjs';
 
 /**
  * A drawing as SVG, for light and dark pages.
@@ -35,11 +31,9 @@ export async function importanceChart(title, points) {
     scale: { zero: false },
     title: 'accuracy on the test images against dense, points',
   };
-  const spec = {
-    title: { text: title, anchor: 'start', fontSize: 12, color: INK },
+  return drawSvg(title, {
     width: 520,
     height: { step: 20 },
-    background: null,
     layer: [
       {
         data: { values: [{ accuracy: 0 }] },
@@ -62,24 +56,5 @@ export async function importanceChart(title, points) {
         },
       },
     ],
-    config: {
-      aria: false,
-      view: { stroke: null },
-      axis: {
-        labelColor: INK,
-        titleColor: INK,
-        domainColor: INK,
-        tickColor: INK,
-        gridColor: '#9ca3af44',
-        titleFontWeight: 'normal',
-      },
-      legend: { labelColor: INK, orient: 'top', direction: 'horizontal' },
-    },
-  };
-  const { spec: compiled } = vegaLite.compile(/** @type {any} */ (spec));
-  const view = new vega.View(vega.parse(compiled), { renderer: 'none' });
-  const svg = await view.toSVG();
-  view.finalize();
-  // Coordinates to a hundredth of a pixel: the rest is not seen.
-  return `${svg.replace(/-?\d+\.\d{3,}/g, (digits) => String(Math.round(Number(digits) * 100) / 100))}\n`;
+  });
 }

@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { manualSeed } from '../src/core/random.ts';
 import { createModel } from '../src/models/index.ts';
 import type { AnyModule, Parameter } from '../src/nn/index.ts';
 import * as nn from '../src/nn/index.ts';
+import { readModel, readTensors } from '../src/node/index.ts';
 import { profile, sparsityReport } from '../src/profile/index.ts';
 import * as prune from '../src/prune/index.ts';
 import * as check from './pruned-weights.ts';
@@ -72,6 +74,37 @@ describe('the numbers of the notes, by YOLOv5s with three classes', () => {
     expect(prune.sparsity(model)).toBe(Math.fround(Math.fround(2102592 + before) / Math.fround(7027720)));
   });
 });
+
+const checkpoint = new URL('../../shared/data/weights/yolov5n.pt', import.meta.url);
+const exported = new URL('../../shared/data/onnx/yolov5n.onnx', import.meta.url);
+
+/** A YOLOv5n trained on COCO: from its checkpoint, and from an export with batch norm folded in. */
+describe.skipIf(!existsSync(checkpoint) || !existsSync(exported))(
+  'the same by a trained YOLOv5n (skipped where ../shared is absent)',
+  () => {
+    const fromCheckpoint = (): AnyModule => {
+      const model = createModel('yolov5n');
+      model.loadStateDict(readTensors(fileURLToPath(checkpoint)));
+      return model;
+    };
+    const fromExport = (): AnyModule => nn.fromGraph(readModel(fileURLToPath(exported)));
+
+    it.each([
+      ['checkpoint', fromCheckpoint, 1_872_157],
+      ['export', fromExport, 1_867_405],
+    ] as const)(
+      '%s: one zero before, 0.30 of each convolution after, at the same cost',
+      (_, load, parameters) => {
+        const model = load();
+        const before = profile(model, { shapes }).totals;
+        expect(before).toMatchObject({ parameters, zeros: 1, macs: 2_234_060_800 });
+        expect(prune.prune(model, 0.3)).toBe(Math.fround(558_566 / parameters));
+        const after = profile(model, { shapes }).totals;
+        expect(after).toMatchObject({ parameters, zeros: 558_566, macs: 2_234_060_800 });
+      },
+    );
+  },
+);
 
 describe.skipIf(!existsSync(file))('golden/profile.json (skipped where ../shared is absent)', () => {
   const rows: Record<string, Row> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
