@@ -328,6 +328,7 @@ export class TrainStep {
     const { threads } = this.#options;
     const session = await createSession(step.graph, {
       blocked: true,
+      plannedMemory: false,
       ...(threads === undefined ? {} : { threads }),
     });
     if (!this.#state) {
