@@ -4,22 +4,14 @@ import { FileError, SecateurError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { PYTORCH_EXTENSIONS, readBytes, writeTensors } from '../node/index.ts';
 import type { Cell, ReportTable } from '../profile/index.ts';
-import {
-  applyPlan,
-  applyPlanToTensors,
-  layerCuts,
-  type Plan,
-  parsePlan,
-  renewPlan,
-  untouchedBy,
-} from '../structural/index.ts';
+import { applyPlan, applyPlanToTensors, type Plan, parsePlan, untouchedBy } from '../structural/index.ts';
 import { openCalibration } from './calibration-data.ts';
 import { tensorsOf } from './inputs.ts';
 import { loadModel, requireShapes } from './load.ts';
 import { checkOutput, printCsv, printJson, tableOf, uninterrupted } from './output.ts';
 import { withStages } from './progress.ts';
 import type { ApplyCommandOptions } from './shrink-options.ts';
-import { checkCut, checkPlanOutput, cuttingOf, recalibrates, settle } from './shrink-outcome.ts';
+import { checkCut, checkPlanOutput, cuttingOf, outcomeOf, recalibrates, settle } from './shrink-outcome.ts';
 import { noteLines } from './shrink-text.ts';
 import { bytes, withCommas } from './table.ts';
 import { UsageError } from './usage-error.ts';
@@ -48,9 +40,7 @@ export async function applyCommand(
       applyPlan(model.graph, plan, { ...cuttingOf(options, model, calibration), onProgress }),
     ),
   );
-  const renewed = renewPlan(plan, applied.groups);
-  const cuts = layerCuts(applied.groups, applied.removed);
-  await settle(model, { ...applied, plan: renewed, cuts, whyNot: renewed.kept, blocks: [] }, options, {
+  await settle(model, outcomeOf(applied), options, {
     model: source,
     plan: planPath,
     calibration: calibration?.text ?? null,

@@ -1,16 +1,13 @@
 import { ArgumentError, StructuralError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
-import type { Graph } from '../ir/index.ts';
 import {
   chooseBlocks,
   findBlocks,
   IMPORTANCE_METHODS,
   type ImportanceMethodInfo,
-  layerCuts,
   layerPattern,
   type RankedBlock,
   rankBlocks,
-  removeBlocks,
   type ShrinkOptions,
   type Shrunk,
   shrink,
@@ -19,14 +16,7 @@ import { type OpenedCalibration, openCalibration } from './calibration-data.ts';
 import { type LoadedModel, loadModel, requireShapes } from './load.ts';
 import { withProgress, withStages } from './progress.ts';
 import type { ShrinkCommandOptions } from './shrink-options.ts';
-import {
-  checkCut,
-  checkPlanOutput,
-  cuttingOf,
-  type Outcome,
-  recalibrates,
-  settle,
-} from './shrink-outcome.ts';
+import { checkCut, checkPlanOutput, cuttingOf, outcomeOf, recalibrates, settle } from './shrink-outcome.ts';
 import { UsageError } from './usage-error.ts';
 
 /** `secateur shrink MODEL -o OUT`: removes channels, proves the result and writes it. */
@@ -44,23 +34,20 @@ export async function shrinkCommand(source: string, options: ShrinkCommandOption
       `--importance ${method.name} compares outputs with labels, and ${options.data} holds inputs alone; give a data set`,
     );
   }
-  const blocks = await withoutBlocks(model, options, calibration);
-  const shrunk =
-    amount === null
-      ? null
-      : await withStages((onProgress) =>
-          byOptions(source, () =>
-            shrink(blocks?.graph ?? model.graph, {
-              ...amount,
-              ...choiceOf(options, method),
-              ...cuttingOf(options, model, calibration),
-              onProgress,
-            }),
-          ),
-        );
-  if (shrunk && !options.dryRun && !blocks) refuseNothing(shrunk, options);
-  const settings = settingsOf(source, options, calibration);
-  await settle(model, outcomeOf(model, shrunk, blocks), options, settings);
+  const blocks = await blocksToRemove(model, options, calibration);
+  const shrunk = await withStages((onProgress) =>
+    byOptions(source, () =>
+      shrink(model.graph, {
+        ...amount,
+        blocks,
+        ...choiceOf(options, method),
+        ...cuttingOf(options, model, calibration),
+        onProgress,
+      }),
+    ),
+  );
+  if (!options.dryRun && blocks.length === 0) refuseNothing(shrunk, options);
+  await settle(model, outcomeOf(shrunk), options, settingsOf(source, options, calibration));
 }
 
 /** Options by what the library calls them. */
@@ -85,8 +72,8 @@ async function byOptions<T>(source: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** The amount that was asked for; null where only blocks go. Throws UsageError where there is none, or several. */
-function amountOf(options: ShrinkCommandOptions): ShrinkOptions | null {
+/** The amount that was asked for; nothing where only blocks go. Throws UsageError where there is none, or several. */
+function amountOf(options: ShrinkCommandOptions): ShrinkOptions {
   const { ratio, macs, params, size, latency, ratioFor, removeBlocks: blocks } = options;
   const given = Object.entries({ ratio, macs, params, size, latency }).filter(
     ([, value]) => value !== undefined,
@@ -97,7 +84,7 @@ function amountOf(options: ShrinkCommandOptions): ShrinkOptions | null {
     );
   }
   if (given.length === 0 && ratioFor === undefined) {
-    if (blocks !== undefined) return null;
+    if (blocks !== undefined) return {};
     throw new UsageError(
       'shrink must be told how much: --ratio 0.5, --macs 50%, --params 3M, --size 60% or --latency 20ms, or --remove-blocks 2',
     );
@@ -106,7 +93,7 @@ function amountOf(options: ShrinkCommandOptions): ShrinkOptions | null {
   if (params) return { parameters: params };
   if (size) return { fileSize: size };
   if (latency) return { latency };
-  return { ratio: ratio ?? 0 };
+  return ratio === undefined ? {} : { ratio };
 }
 
 /** The method that was asked for. Throws UsageError, with the name that was probably meant, where there is none of that name. */
@@ -122,7 +109,7 @@ function methodOf({ importance }: ShrinkCommandOptions): ImportanceMethodInfo {
 
 /** Throws UsageError for options that do not fit each other. */
 function checkTogether(options: ShrinkCommandOptions, method: ImportanceMethodInfo): void {
-  const { data, roundTo, rounding, plan, removeBlocks: blocks, recalibrate, repair } = options;
+  const { data, roundTo, rounding, removeBlocks: blocks, recalibrate, repair } = options;
   if (data === undefined && method.needs !== 'nothing') {
     const what = method.needs === 'targets' ? 'samples with labels' : 'inputs';
     throw new UsageError(`--importance ${method.name} runs ${what}: give them with --data PATH`);
@@ -134,11 +121,6 @@ function checkTogether(options: ShrinkCommandOptions, method: ImportanceMethodIn
   }
   if (rounding !== undefined && roundTo === undefined)
     throw new UsageError('--rounding has no part here: there is no --round-to N');
-  if (blocks !== undefined && plan !== undefined) {
-    throw new UsageError(
-      '--plan says which channels go, not which blocks; write the model without blocks first, and shrink that',
-    );
-  }
 }
 
 const scopeOf = ({ global, isomorphic }: ShrinkCommandOptions): 'layer' | 'global' | 'isomorphic' =>
@@ -167,20 +149,14 @@ function choiceOf(options: ShrinkCommandOptions, { name }: ImportanceMethodInfo)
   };
 }
 
-/** A model without its least important blocks. */
-interface WithoutBlocks {
-  readonly graph: Graph;
-  readonly removed: readonly RankedBlock[];
-}
-
-/** Removes blocks where that was asked for. Throws UsageError where there are none, or not so many. */
-async function withoutBlocks(
+/** The least important blocks, as many as are to go. Throws UsageError where there are none, or not so many. */
+async function blocksToRemove(
   model: LoadedModel,
   options: ShrinkCommandOptions,
   calibration: OpenedCalibration | null,
-): Promise<WithoutBlocks | null> {
+): Promise<readonly RankedBlock[]> {
   const { removeBlocks: asked, seed, threads } = options;
-  if (asked === undefined) return null;
+  if (asked === undefined) return [];
   const shapes = model.profileShapes ? { shapes: model.profileShapes } : {};
   const ranked = await withProgress('ranking blocks', (onProgress) =>
     rankBlocks(model.graph, findBlocks(model.graph, shapes), {
@@ -200,8 +176,7 @@ async function withoutBlocks(
       `--remove-blocks: ${wanted} of the blocks were asked for; '${model.source}' has ${chooseBlocks(free, { ratio: 1 }).length} that can be left out whole, side by side`,
     );
   }
-  const { graph } = removeBlocks(model.graph, blocks, shapes);
-  return { graph, removed: ranked.filter(({ block }) => blocks.includes(block)) };
+  return ranked.filter(({ block }) => blocks.includes(block));
 }
 
 /** Throws StructuralError where channels were to go and none can. */
@@ -211,34 +186,6 @@ function refuseNothing({ removed, whyNot }: Shrunk, { output }: ShrinkCommandOpt
   throw new StructuralError(
     `nothing was cut, and ${output} was not written; ${reasons.join('; ') || 'the model has no layers whose channels could go'}${whyNot.length > 3 ? '; … (--dry-run lists all)' : ''}`,
   );
-}
-
-function outcomeOf(model: LoadedModel, shrunk: Shrunk | null, blocks: WithoutBlocks | null): Outcome {
-  const cuts = shrunk ? layerCuts(shrunk.groups, shrunk.removed) : [];
-  return {
-    graph: shrunk?.graph ?? blocks?.graph ?? model.graph,
-    plan: shrunk?.plan ?? null,
-    cuts,
-    whyNot: shrunk?.whyNot ?? [],
-    verification: shrunk?.verification ?? null,
-    reached: shrunk?.reached ?? null,
-    recalibration: shrunk?.recalibration ?? null,
-    repair: shrunk?.repair ?? null,
-    notes: [
-      ...(blocks?.removed ?? []).map(
-        ({ block, change }) =>
-          `block ${block.name} was removed whole (${block.layers.join(', ')}); alone it changes the output by ${(change * 100).toPrecision(2)} %`,
-      ),
-      ...(shrunk?.notes ?? []),
-    ],
-    blocks: (blocks?.removed ?? []).map(({ block, change, saves }) => ({
-      name: block.name,
-      kind: block.kind,
-      layers: block.layers,
-      change,
-      saves,
-    })),
-  };
 }
 
 /** All that the result follows from, for JSON and reports. */

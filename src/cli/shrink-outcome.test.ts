@@ -16,7 +16,14 @@ describe('settle', () => {
     const plan = join(folder, 'wrong.json');
     const outcome: Outcome = {
       graph: model.graph,
-      plan: null,
+      plan: {
+        format: 'secateur-plan/1',
+        model: { inputs: {}, parameters: { before: 1, after: 1 }, macs: { before: 1, after: 1 } },
+        heads: 'width',
+        options: {},
+        groups: [],
+        kept: [],
+      },
       cuts: [],
       whyNot: [],
       reached: null,

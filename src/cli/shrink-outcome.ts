@@ -5,11 +5,13 @@ import {
   assertVerified,
   type CutOptions as Cutting,
   type LayerCut,
+  layerCuts,
   type Plan,
   planText,
   type Reached,
   type Recalibration,
   type Repair,
+  type Shrunk,
   type Verification,
 } from '../structural/index.ts';
 import { modelSection, shrinkSections, stateOf } from '../train/index.ts';
@@ -36,7 +38,7 @@ import { VERSION } from './version.ts';
 /** What became of a model that was made smaller. */
 export interface Outcome {
   readonly graph: Graph;
-  readonly plan: Plan | null;
+  readonly plan: Plan;
   readonly cuts: readonly LayerCut[];
   readonly whyNot: readonly { readonly layer: string; readonly why: string }[];
   /** Null where nothing was proven. */
@@ -50,10 +52,32 @@ export interface Outcome {
     readonly name: string;
     readonly kind: string;
     readonly layers: readonly string[];
-    readonly change: number;
+    /** How far the outputs are off without it alone; null where they were no numbers then. */
+    readonly change: number | null;
     readonly saves: { readonly parameters: number; readonly macs: number };
   }[];
 }
+
+/** What is told of a model that was cut. */
+export function outcomeOf(shrunk: Shrunk): Outcome {
+  const { graph, plan, groups, removed, whyNot, verification, reached, recalibration, repair, notes } =
+    shrunk;
+  const blocks = (plan.blocks ?? []).map(({ name, kind, layers, why }) => ({ name, kind, layers, ...why }));
+  return {
+    ...{ graph, plan, whyNot, verification, reached, recalibration, repair, blocks },
+    cuts: layerCuts(groups, removed),
+    notes: [
+      ...blocks.map(
+        ({ name, layers, change }) =>
+          `block ${name} was removed whole (${layers.join(', ')}); alone it changes the output ${change === null ? 'to what is no number' : `by ${percent(change)}`}`,
+      ),
+      ...notes,
+    ],
+  };
+}
+
+/** A share to two digits. */
+const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`;
 
 /** Refuses before any work what would be refused after it: outputs that are there, options that have no part. Throws UsageError and FileError. */
 export function checkCut(options: CutOptions, kinds: readonly string[]): void {
@@ -122,7 +146,7 @@ export async function settle(
   const notes = allNotes(outcome);
   const isWritten = output !== undefined && !dryRun;
   const file = isWritten ? await writeChecked(model, outcome.graph, output, { ...options, force }) : null;
-  if (plan !== undefined && outcome.plan) {
+  if (plan !== undefined) {
     const text = new TextEncoder().encode(planText(outcome.plan));
     uninterrupted(() => writeFileAtomic(plan, [text], { force }));
   }

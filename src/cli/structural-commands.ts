@@ -57,7 +57,10 @@ export function addApply(program: Command, args: readonly string[]): void {
     .command('apply')
     .description('cut a model as a plan says: another copy, or the PyTorch checkpoint it came from')
     .argument('<plan>', 'a plan of secateur shrink --plan, as it is or edited')
-    .argument('<model>', `${MODEL}, or a .safetensors, .pt or .pth file with a PyTorch state dict`)
+    .argument(
+      '<model>',
+      'an .onnx file, the name of a built-in architecture, or a PyTorch state dict (.pt, .pth, .th, .safetensors)',
+    )
     .option('-o, --output <file>', '.onnx file to write, or .safetensors or .pt for a state dict')
     .option('--plan <file>', 'also write the plan anew, with all that follows from what was edited')
     .option('--dry-run', 'show what would be cut, and write nothing but what --plan names');
@@ -67,8 +70,8 @@ export function addApply(program: Command, args: readonly string[]): void {
       `
 A plan is checked against the model: parameters by name and shape, and that what
 goes can go together. What is edited in a plan are the lists "remove" of its
-groups; an edited plan is brought up to date with --plan before it is applied to
-a state dict, whose tensors are cut one by one.
+groups, and "blocks"; an edited plan is brought up to date with --plan before it
+is applied to a state dict, whose tensors are cut one by one.
 
 Examples:
   $ secateur shrink model.onnx --ratio 0.5 --dry-run --plan plan.json

@@ -20,7 +20,7 @@ interface Axis {
 }
 
 /**
- * The units that a plan removes from a model: what each group's `remove` lists, found by the name, shape and axis of its first member. The other members follow from the model and are not looked at, so that only `remove` needs
+ * The units that a plan removes from a model, of which its blocks are gone already: what each group's `remove` lists, found by the name, shape and axis of its first member. The other members follow from the model and are not looked at, so that only `remove` needs
  * to be edited.
  *
  * Throws ArgumentError where the plan is of another model (a parameter is missing or has another shape) or was applied to it before, or where only some of the channels that make one unit are listed; StructuralError where a
@@ -135,7 +135,7 @@ function checkWhole(place: string, axis: Axis, asked: ReadonlySet<number>, remov
 }
 
 /**
- * A plan whose `remove` lists were edited, with all that follows from them counted anew: members, parameters and multiply-accumulates. Scores of groups that were edited are left out; layers that are not cut any more, or now are,
+ * A plan whose `remove` lists were edited, for the groups of a model without the plan's blocks, with all that follows from them counted anew: members, parameters and multiply-accumulates. Scores of groups that were edited are left out; layers that are not cut any more, or now are,
  * are told so. Throws as `removedBy`.
  */
 export function renewPlan(plan: Plan, groups: ChannelGroups): Plan {
@@ -170,7 +170,8 @@ export function renewPlan(plan: Plan, groups: ChannelGroups): Plan {
   const whole = new Set(groups.groups.flatMap(({ layers }) => layers).filter((layer) => !cutNow.has(layer)));
   return {
     ...plan,
-    model: modelFacts(groups, removed),
+    // Where blocks are left out, `groups` are of the model without them.
+    model: modelFacts(groups, removed, plan.blocks?.length ? beforeOf(plan) : undefined),
     groups: renewed,
     kept: [
       ...kept,
@@ -180,6 +181,11 @@ export function renewPlan(plan: Plan, groups: ChannelGroups): Plan {
     ],
   };
 }
+
+const beforeOf = ({ model }: Plan): { readonly parameters: number; readonly macs: number } => ({
+  parameters: model.parameters.before,
+  macs: model.macs.before,
+});
 
 /** True where the members of a group do not follow from its `remove`. */
 export const isEdited = (group: PlanGroup): boolean =>

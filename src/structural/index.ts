@@ -58,6 +58,8 @@ export {
   type PlanWhy,
   planText,
 } from './plan.ts';
+export { mergePlans } from './merge-plans.ts';
+export { blocksOfPlan, type PlanBlock, planBlocks } from './plan-blocks.ts';
 export { applyPlanToTensors, untouchedBy } from './plan-tensors.ts';
 export {
   type BlockMetric,

@@ -26,7 +26,7 @@ interface PartedCut {
 }
 
 /**
- * Cuts the tensors of a checkpoint (a state dict, by name) as a plan says, without a graph: what stays is gathered along the axes of every member. Names may have the prefix of a PyTorch wrapper (`module.`, `_orig_mod.`); weights of linear
+ * Cuts the tensors of a checkpoint (a state dict, by name) as a plan says, without a graph: those of blocks that go are left out, and what stays of others is gathered along the axes of every member. Names may have the prefix of a PyTorch wrapper (`module.`, `_orig_mod.`); weights of linear
  * layers may lie as `[out, in]` or `[in, out]`. Tensors the plan does not name are handed on; `untouchedBy` tells those among them that may need a cut of their own. The tensors given are not changed.
  *
  * Throws StateDictError where parameters of the plan are missing, ArgumentError where one has another shape, or where `remove` of a group was edited and its members were not brought after it
@@ -34,11 +34,12 @@ interface PartedCut {
  */
 export function applyPlanToTensors(plan: Plan, tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const result = new Map(tensors);
+  for (const name of namesOfBlocks(plan, tensors)) result.delete(name);
   const found = cutsOf(plan).map((cut) => ({ cut, name: nameIn(tensors, cut.parameter) }));
   const missing = found.flatMap(({ cut, name }) => (name === null ? [cut.parameter] : []));
   if (missing.length > 0) {
     throw new StateDictError(
-      `plan: cuts parameters that the tensors do not have: ${missing.map((name) => `"${name}"`).join(', ')}. The tensors are of another model, or are named otherwise there`,
+      `plan: cuts parameters that the tensors do not have: ${listed(missing)}. The tensors are of another model, or are named otherwise there`,
       missing,
     );
   }
@@ -54,11 +55,39 @@ export function applyPlanToTensors(plan: Plan, tensors: ReadonlyMap<string, Tens
 export function untouchedBy(plan: Plan, tensors: ReadonlyMap<string, Tensor>): readonly string[] {
   const cuts = cutsOf(plan);
   const named = new Set(cuts.map(({ parameter }) => nameIn(tensors, parameter)));
+  for (const name of namesOfBlocks(plan, tensors)) named.add(name);
   const sizes = new Set(cuts.flatMap(({ shape, axes }) => [...axes.keys()].map((axis) => shape[axis]!)));
   return [...tensors]
     .filter(([name, { shape }]) => !named.has(name) && shape.some((size) => sizes.has(size)))
     .map(([name]) => name);
 }
+
+/** What PyTorch's batch norm has beside its statistics: no graph knows it. */
+const COUNTER = 'num_batches_tracked';
+
+/** Names of tensors that go with a plan's blocks. Throws StateDictError where there are none of a block. */
+function namesOfBlocks({ blocks = [] }: Plan, tensors: ReadonlyMap<string, Tensor>): readonly string[] {
+  return blocks.flatMap(({ name, parameters }) => {
+    const found = parameters.flatMap((parameter) => nameIn(tensors, parameter) ?? []);
+    if (found.length === 0 && parameters.length > 0) {
+      throw new StateDictError(
+        `plan: removes block '${name}', of which the tensors have nothing (${parameters[0]}, …). The tensors are of another model, or are named otherwise there`,
+        parameters,
+      );
+    }
+    const counters = found.map((parameter) => parameter.replace(/[^.]*$/, COUNTER));
+    return [...found, ...new Set(counters)];
+  });
+}
+
+/** Most names that an error lists. */
+const MOST_LISTED = 8;
+
+const listed = (names: readonly string[]): string =>
+  `${names
+    .slice(0, MOST_LISTED)
+    .map((name) => `"${name}"`)
+    .join(', ')}${names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : ''}`;
 
 /** The name of a parameter among the tensors; null where it is not there. */
 const nameIn = (tensors: ReadonlyMap<string, Tensor>, parameter: string): string | null =>

@@ -1,9 +1,10 @@
 import { staticShape } from '../ir/index.ts';
 import { layerOf } from '../ops/index.ts';
-import { costOf } from './cost.ts';
+import { costOf, type ModelCost } from './cost.ts';
 import type { Coupling } from './coupling.ts';
 import type { Decision } from './decide.ts';
 import type { ChannelGroup, ChannelGroups, Member, Role } from './groups.ts';
+import type { PlanBlock } from './plan-blocks.ts';
 
 /** Plain data, as JSON has it. */
 export type PlanJson =
@@ -82,7 +83,9 @@ export interface Plan {
   readonly heads: 'width' | 'whole';
   /** What was asked for. */
   readonly options: Readonly<Record<string, PlanJson>>;
-  /** Groups that lose channels. */
+  /** Blocks that go whole, before channels do; left out where there are none. */
+  readonly blocks?: readonly PlanBlock[];
+  /** Groups that lose channels, of the model without these blocks. */
   readonly groups: readonly PlanGroup[];
   /** Layers that lose none, or fewer than asked. */
   readonly kept: readonly { readonly layer: string; readonly why: string }[];
@@ -96,6 +99,9 @@ export interface PlanFacts {
   readonly scores?: Float64Array;
   /** What was asked for. Undefined values are left out. */
   readonly options?: object;
+  /** Blocks that are left out, and what the model was with them: `groups` are of the model without. */
+  readonly blocks?: readonly PlanBlock[];
+  readonly whole?: Pick<ModelCost, 'parameters' | 'macs'>;
   readonly created?: string;
 }
 
@@ -106,9 +112,10 @@ export function makePlan(groups: ChannelGroups, decision: Decision, facts: PlanF
   return {
     format: PLAN_FORMAT,
     ...(facts.created === undefined ? {} : { created: facts.created }),
-    model: modelFacts(groups, removed),
+    model: modelFacts(groups, removed, facts.whole),
     heads: groups.heads,
     options: plainOptions(facts.options ?? {}),
+    ...(facts.blocks && facts.blocks.length > 0 ? { blocks: facts.blocks } : {}),
     groups: cut.flatMap(({ group, asked }) =>
       planGroups(groups, group, removed, (units) => ({
         method: facts.method,
@@ -120,9 +127,12 @@ export function makePlan(groups: ChannelGroups, decision: Decision, facts: PlanF
   };
 }
 
-/** What a model is and costs, before and after a cut. */
-export function modelFacts(groups: ChannelGroups, removed: Uint8Array): Plan['model'] {
-  const before = costOf(groups, new Uint8Array(groups.unitCount));
+/** What a model is and costs, before and after a cut; `before` is what it was with blocks that are left out. */
+export function modelFacts(
+  groups: ChannelGroups,
+  removed: Uint8Array,
+  before: Pick<ModelCost, 'parameters' | 'macs'> = costOf(groups, new Uint8Array(groups.unitCount)),
+): Plan['model'] {
   const after = costOf(groups, removed);
   return {
     inputs: groups.coupling.shapes,

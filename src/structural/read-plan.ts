@@ -1,5 +1,6 @@
 import { ArgumentError } from '../core/errors.ts';
 import { PLAN_FORMAT, type Plan, type PlanGroup, type PlanJson, type PlanMember } from './plan.ts';
+import type { PlanBlock } from './plan-blocks.ts';
 
 /**
  * Reads a plan: the text of its JSON, or what that holds. Everything is checked but whether it fits a model, which `removedBy` does. Throws ArgumentError where the text is no JSON, and naming the path of what is wrong where it is
@@ -20,9 +21,9 @@ export function parsePlan(json: unknown): Plan {
 function readPlan(plan: Field): Plan {
   const { format } = plan.fields(['format'], null);
   if (format!.value !== PLAN_FORMAT) format!.refuse(`'${PLAN_FORMAT}'`);
-  const { created, model, heads, options, groups, kept } = plan.fields(
+  const { created, model, heads, options, blocks, groups, kept } = plan.fields(
     ['format', 'model', 'heads', 'options', 'groups', 'kept'],
-    ['created'],
+    ['created', 'blocks'],
   );
   const { inputs, parameters, macs } = model!.fields(['inputs', 'parameters', 'macs']);
   return {
@@ -35,6 +36,7 @@ function readPlan(plan: Field): Plan {
     },
     heads: heads!.oneOf(['width', 'whole'] as const),
     options: Object.fromEntries(options!.entries().map(([name, value]) => [name, value.value as PlanJson])),
+    ...(blocks ? { blocks: blocks.list().map(readBlock) } : {}),
     groups: groups!.list().map(readGroup),
     kept: kept!.list().map((one) => {
       const { layer, why } = one.fields(['layer', 'why']);
@@ -46,6 +48,28 @@ function readPlan(plan: Field): Plan {
 function readBeforeAfter(field: Field): { before: number; after: number } {
   const { before, after } = field.fields(['before', 'after']);
   return { before: before!.number(), after: after!.number() };
+}
+
+function readBlock(field: Field): PlanBlock {
+  const { name, kind, layers, parameters, why } = field.fields([
+    'name',
+    'kind',
+    'layers',
+    'parameters',
+    'why',
+  ]);
+  const { change, saves } = why!.fields(['change', 'saves']);
+  const { parameters: count, macs } = saves!.fields(['parameters', 'macs']);
+  return {
+    name: name!.text(),
+    kind: kind!.oneOf(['residual', 'module', 'chain'] as const),
+    layers: layers!.list().map((layer) => layer.text()),
+    parameters: parameters!.list().map((parameter) => parameter.text()),
+    why: {
+      change: change!.value === null ? null : change!.number(),
+      saves: { parameters: count!.number(), macs: macs!.number() },
+    },
+  };
 }
 
 function readGroup(field: Field): PlanGroup {

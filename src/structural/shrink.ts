@@ -4,6 +4,7 @@ import type { Graph } from '../ir/index.ts';
 import type { AnyModule, TraceInputs } from '../nn/index.ts';
 import { type AnalyzeOptions, analyzeChannels } from './analyze.ts';
 import { removedBy, renewPlan } from './apply-plan.ts';
+import type { Block } from './blocks.ts';
 import { type Budget, type BudgetAmount, fitBudget, type Reached } from './budget.ts';
 import type { CalibrationData } from './calibration.ts';
 import { costOf, type ModelCost } from './cost.ts';
@@ -12,10 +13,13 @@ import { type Decision, decide } from './decide.ts';
 import type { DecideOptions } from './decide-options.ts';
 import { groupChannels } from './group-channels.ts';
 import type { ChannelGroups, GroupOptions } from './groups.ts';
-import { type ImportanceOptions, importance } from './importance/index.ts';
+import { type ImportanceMethod, type ImportanceOptions, importance } from './importance/index.ts';
 import { LatencyMeter } from './latency-meter.ts';
 import { makePlan, type Plan } from './plan.ts';
+import { blocksOfPlan, planBlocks } from './plan-blocks.ts';
+import type { RankedBlock } from './rank-blocks.ts';
 import { type Recalibration, recalibrate } from './recalibrate.ts';
+import { withoutBlocks } from './remove-blocks.ts';
 import { type Repair, repairConsumers } from './repair.ts';
 import { graphOfSubject } from './subject.ts';
 import { type Verification, verify } from './verify.ts';
@@ -47,12 +51,14 @@ export interface CutOptions extends AnalyzeOptions, GroupOptions {
   readonly onProgress?: (stage: string, done: number) => void;
 }
 
-/** How a model is made smaller. One of `ratio`, `parameters`, `macs`, `fileSize` (bytes) and `latency` (milliseconds) says how much. */
+/** How a model is made smaller. One of `ratio`, `parameters`, `macs`, `fileSize` (bytes) and `latency` (milliseconds) says how much, of the model as it is given; none where blocks go alone. */
 export interface ShrinkOptions extends CutOptions, Partial<DecideOptions> {
   readonly parameters?: BudgetAmount;
   readonly macs?: BudgetAmount;
   readonly fileSize?: BudgetAmount;
   readonly latency?: BudgetAmount;
+  /** Blocks that go whole before channels do, of those that `rankBlocks` gave for the graph. */
+  readonly blocks?: readonly RankedBlock[];
   /** How channels are ranked. Default `{ method: 'l2' }`. */
   readonly importance?: Partial<Omit<ImportanceOptions, 'data' | 'signal' | 'onProgress'>>;
   /** Bytes of the file of a graph, as it counts for `fileSize`; by default of the ONNX file as it is. */
@@ -65,6 +71,7 @@ export interface ShrinkOptions extends CutOptions, Partial<DecideOptions> {
 export interface Shrunk {
   readonly graph: Graph;
   readonly plan: Plan;
+  /** Of the model without blocks that went whole. */
   readonly groups: ChannelGroups;
   /** For each unit 1 where it went. */
   readonly removed: Uint8Array;
@@ -72,7 +79,7 @@ export interface Shrunk {
   readonly after: ModelCost;
   /** How near a budget was come to; null where a ratio was asked for. */
   readonly reached: Reached | null;
-  /** Null where it was not asked for. */
+  /** Null where it was not asked for, or no channel went. */
   readonly verification: Verification | null;
   readonly recalibration: Recalibration | null;
   readonly repair: Repair | null;
@@ -90,47 +97,33 @@ export interface Shrunk {
  */
 export async function shrink(subject: ShrinkSubject, options: ShrinkOptions): Promise<Shrunk> {
   const budget = budgetOf(options);
-  const groups = grouped(subject, options);
-  const { data, maxBatches, seed, threads, signal } = options;
+  const given = graphOfSubject('shrink', subject, options.inputs);
+  const { blocks = [] } = options;
+  const shorter = lacking(
+    given,
+    blocks.map(({ block }) => block),
+  );
+  const groups = grouped(shorter, options);
+  const before = shorter === given ? wholeCost(groups) : wholeCost(grouped(given, options));
   const method = options.importance?.method ?? 'l2';
-  const scores = await importance(groups, {
-    ...options.importance,
-    method,
-    ...(data ? { data } : {}),
-    ...(maxBatches === undefined ? {} : { maxBatches }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(threads === undefined ? {} : { threads }),
-    ...(signal ? { signal } : {}),
-    ...(options.onProgress ? { onProgress: (done) => options.onProgress?.('ranking', done) } : {}),
-  });
   const deciding = decidingOf(options);
+  const isOfBlocksAlone = budget === null && options.ratio === undefined && deciding.ratios === undefined;
+  const scores = isOfBlocksAlone ? null : await scoresOf(groups, method, options);
   let decision: Decision & { readonly reached?: Reached };
-  if (budget === null) decision = decide(groups, scores, { ...deciding, ratio: options.ratio ?? 0 });
-  else {
-    const { shapes } = groups.coupling;
-    const meter = new LatencyMeter(groups.coupling.graph, { shapes, threads, signal });
-    try {
-      decision = await fitBudget(groups, scores, measured(budget, groups, options, meter), {
-        ...deciding,
-        ...(signal ? { signal } : {}),
-        ...(options.onProgress
-          ? { onProgress: (done, most) => options.onProgress?.('measuring', done / most) }
-          : {}),
-      });
-    } finally {
-      await meter.dispose();
-    }
-  }
+  if (scores === null) decision = { removed: new Uint8Array(groups.unitCount), groups: [], uneven: [] };
+  else if (budget === null) decision = decide(groups, scores, { ...deciding, ratio: options.ratio ?? 0 });
+  else decision = await fitted(groups, scores, budget, { given, before }, options);
   const plan = makePlan(groups, decision, {
     method,
-    scores,
+    ...(scores ? { scores } : {}),
+    ...(shorter === given ? {} : { blocks: planBlocks(given, blocks), whole: before }),
     options: {
       ...deciding,
       ...(options.ratio === undefined ? {} : { ratio: options.ratio }),
       ...named(budget),
     },
   });
-  return finish(groups, decision.removed, plan, decision.reached ?? null, options);
+  return finish(groups, decision.removed, plan, { before, reached: decision.reached ?? null }, options);
 }
 
 /**
@@ -141,23 +134,87 @@ export async function applyPlan(
   plan: Plan,
   options: CutOptions = {},
 ): Promise<Shrunk> {
-  const groups = grouped(subject, { ...options, heads: options.heads ?? plan.heads });
-  return finish(groups, removedBy(plan, groups), renewPlan(plan, groups), null, options);
+  const given = graphOfSubject('applyPlan', subject, options.inputs);
+  const own = { ...options, heads: options.heads ?? plan.heads };
+  const shapes = options.shapes ? { shapes: options.shapes } : {};
+  const shorter = lacking(given, blocksOfPlan(plan.blocks ?? [], given, shapes));
+  const groups = grouped(shorter, own);
+  const before = shorter === given ? wholeCost(groups) : wholeCost(grouped(given, own));
+  const removed = removedBy(plan, groups);
+  return finish(groups, removed, renewPlan(plan, groups), { before, reached: null }, options);
 }
 
-function grouped(subject: ShrinkSubject, options: CutOptions): ChannelGroups {
+/** A graph without some blocks; itself where there are none. */
+const lacking = (graph: Graph, blocks: readonly Block[]): Graph =>
+  blocks.length === 0 ? graph : withoutBlocks(graph, blocks).graph;
+
+const wholeCost = (groups: ChannelGroups): ModelCost => costOf(groups, new Uint8Array(groups.unitCount));
+
+function grouped(graph: Graph, options: CutOptions): ChannelGroups {
   options.signal?.throwIfAborted();
   options.onProgress?.('analysing', 0);
-  const graph = graphOfSubject('shrink', subject, options.inputs);
   const coupling = analyzeChannels(graph, options.shapes ? { shapes: options.shapes } : {});
   return groupChannels(coupling, options.heads ? { heads: options.heads } : {});
+}
+
+function scoresOf(
+  groups: ChannelGroups,
+  method: ImportanceMethod,
+  { importance: how, data, maxBatches, seed, threads, signal, onProgress }: ShrinkOptions,
+): Promise<Float64Array> {
+  return importance(groups, {
+    ...how,
+    method,
+    ...(data ? { data } : {}),
+    ...(maxBatches === undefined ? {} : { maxBatches }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (done) => onProgress('ranking', done) } : {}),
+  });
+}
+
+/** The model as it is given, with blocks that go, and what it costs. */
+interface Whole {
+  readonly given: Graph;
+  readonly before: ModelCost;
+}
+
+/** Decides by a budget. A share is of the whole model, also where blocks are gone already. */
+async function fitted(
+  groups: ChannelGroups,
+  scores: Float64Array,
+  budget: AskedBudget,
+  { given, before }: Whole,
+  options: ShrinkOptions,
+): Promise<Decision & { readonly reached: Reached }> {
+  const { threads, signal, onProgress } = options;
+  const { graph, shapes } = groups.coupling;
+  const isWhole = (options.blocks?.length ?? 0) === 0;
+  const meter = new LatencyMeter(isWhole ? graph : given, { shapes, threads, signal });
+  try {
+    const { of, amount } = budget;
+    const sizes = measures(options, meter);
+    const size = isWhole ? null : of === 'parameters' || of === 'macs' ? before[of] : await sizes[of](given);
+    const asked =
+      size !== null && 'share' in amount ? { of, amount: { value: amount.share * size } } : budget;
+    const decision = await fitBudget(groups, scores, measured(asked, groups, sizes), {
+      ...decidingOf(options),
+      ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress: (done, most) => onProgress('measuring', done / most) } : {}),
+    });
+    const { reached } = decision;
+    return size === null ? decision : { ...decision, reached: { ...reached, before: size } };
+  } finally {
+    await meter.dispose();
+  }
 }
 
 async function finish(
   groups: ChannelGroups,
   removed: Uint8Array,
   plan: Plan,
-  reached: Reached | null,
+  { before, reached }: Pick<Shrunk, 'before' | 'reached'>,
   options: CutOptions,
 ): Promise<Shrunk> {
   const { data, maxBatches, seed, threads, signal, onProgress } = options;
@@ -170,7 +227,7 @@ async function finish(
   onProgress?.('cutting', 0);
   const { graph, notes } = cutChannels(groups, removed);
   let verification: Verification | null = null;
-  if (options.verify ?? true) {
+  if ((options.verify ?? true) && removed.includes(1)) {
     onProgress?.('verifying', 0);
     verification = await verify(groups, removed, graph, {
       ...running,
@@ -195,7 +252,7 @@ async function finish(
     plan,
     groups,
     removed,
-    before: costOf(groups, new Uint8Array(groups.unitCount)),
+    before,
     after: costOf(groups, removed),
     reached,
     verification,
@@ -223,8 +280,10 @@ function budgetOf(options: ShrinkOptions): AskedBudget | null {
   const ratios = (options.ratios?.length ?? 0) > 0;
   if (given.length > 1)
     throw new ArgumentError(`shrink: ${given.join(' and ')} both say how much is to go; give one of them`);
-  if (given.length === 0 && !ratios)
-    throw new ArgumentError(`shrink: give one of ratio, ${BUDGETS.join(', ')} to say how much is to go`);
+  if (given.length === 0 && !ratios && !options.blocks?.length)
+    throw new ArgumentError(
+      `shrink: give one of ratio, ${BUDGETS.join(', ')} or blocks to say how much is to go`,
+    );
   return asked[0] ?? null;
 }
 
@@ -244,14 +303,15 @@ function decidingOf(options: ShrinkOptions): Omit<DecideOptions, 'ratio'> {
   };
 }
 
-function measured(
-  { of, amount }: AskedBudget,
-  groups: ChannelGroups,
-  options: ShrinkOptions,
-  meter: LatencyMeter,
-): Budget {
-  const file = options.measureFile ?? onnxBytes;
-  const time = options.measureLatency ?? ((graph) => meter.measure(graph));
+/** How sizes of whole graphs are measured. */
+type Measures = Readonly<Record<'fileSize' | 'latency', (graph: Graph) => Promise<number>>>;
+
+const measures = ({ measureFile, measureLatency }: ShrinkOptions, meter: LatencyMeter): Measures => ({
+  fileSize: measureFile ?? onnxBytes,
+  latency: measureLatency ?? ((graph) => meter.measure(graph)),
+});
+
+function measured({ of, amount }: AskedBudget, groups: ChannelGroups, sizes: Measures): Budget {
   const cutAnd = (measure: (graph: Graph) => Promise<number>) => (removed: Uint8Array) =>
     measure(cutChannels(groups, removed).graph);
   switch (of) {
@@ -260,9 +320,9 @@ function measured(
     case 'macs':
       return { macs: amount };
     case 'fileSize':
-      return { fileSize: amount, measure: cutAnd(file) };
+      return { fileSize: amount, measure: cutAnd(sizes.fileSize) };
     case 'latency':
-      return { latency: amount, measure: cutAnd(time) };
+      return { latency: amount, measure: cutAnd(sizes.latency) };
   }
 }
 
