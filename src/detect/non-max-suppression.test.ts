@@ -29,6 +29,14 @@ describe('nonMaxSuppression', () => {
     expect(detections![0]!.confidence).toBeCloseTo(0.81, 6);
   });
 
+  it('compares overlaps with the threshold as it is, not rounded to float32', () => {
+    // 30 of 50 pixels are shared: 0.6 in float32 is above 0.6. 9 of 20: 0.45 is below.
+    const threeFifths = prediction([20, 5, 40, 1, 0.9, 1], [30, 5, 40, 1, 0.8, 1]);
+    expect(found(threeFifths, { iouThres: 0.6 })).toEqual([[0.9, 0]]);
+    const nineTwentieths = prediction([10, 5, 20, 1, 0.9, 1], [4.5, 5, 9, 1, 0.8, 1]);
+    expect(found(nineTwentieths, { iouThres: 0.45 })).toHaveLength(2);
+  });
+
   it('lets classes suppress each other where it is agnostic', () => {
     expect(found(prediction(...NEAR), { agnostic: true })).toEqual([
       [0.81, 0],

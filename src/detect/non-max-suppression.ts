@@ -92,9 +92,9 @@ function settingsOf(options: NmsOptions, classCount: number): Settings {
     );
   }
   return {
-    // Compared with float32 numbers, as tensors do.
+    // Confidences are compared as tensors are, in float32; overlaps in torchvision's C++, where the threshold is a float64: 3/5 in float32 is above 0.6.
     confThres: fround(confThres),
-    iouThres: fround(iouThres),
+    iouThres,
     classes: classes === undefined ? null : new Set(classes),
     agnostic,
     multiLabel: multiLabel && classCount > 1,
