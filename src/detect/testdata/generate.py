@@ -35,7 +35,8 @@ def nms(boxes, scores, threshold):
             shared = (corner[1] - corner[0]).clamp(0).prod()
             areas = [(boxes[i, 2:] - boxes[i, :2]).prod() for i in (first, other)]
             ious.append(shared / (areas[0] + areas[1] - shared))
-        left = [other for other, iou in zip(left, ious) if not iou > threshold]
+        # The threshold is a double in C++.
+        left = [other for other, iou in zip(left, ious) if not float(iou) > threshold]
     return torch.tensor(kept)
 
 
