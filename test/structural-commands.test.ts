@@ -250,6 +250,16 @@ describe('secateur shrink', () => {
     expect(both.verification.equal).toBe(true);
   });
 
+  it('writes numbers of a budget as they are read', async () => {
+    const { out } = await typed('shrink FOLDER/net.onnx --macs 0.0123% --dry-run');
+    expect(out).toMatch(/\nmissed +MACs [\d.]+ k where \d{1,3} was asked for \(/);
+  });
+
+  it('says that nothing was cut', async () => {
+    const { out } = await typed('shrink FOLDER/net.onnx --ratio 0.5 --round-to 512 --dry-run');
+    expect(out).toMatch(/\n\nnothing was cut\n\nnot cut, or less than asked:\n/);
+  });
+
   it('writes blocks into the plan, and applies it', async () => {
     const line = 'shrink FOLDER/net.onnx -o FOLDER/shorter.onnx --remove-blocks 1 --ratio 0.5';
     const cut = await json(`${line} --plan FOLDER/blocks.json`);
@@ -416,6 +426,8 @@ describe('secateur groups', () => {
     const { out } = await typed('groups FOLDER/net.onnx');
     expect(out).toMatch(/\n +0 +stem \+1 +16 +[\d,]+ +16 +2 *\n/);
     expect(out).toMatch(/\n +3 +fc +5 +45 +0 +reaches the output 'y'\n/);
+    // Of 64 channels tied in a stream that grows, the first layer has 16.
+    expect((await typed('groups resnet20 --csv')).out).toMatch(/\n0,conv1 [^,]*,16,\d+,16,1,/);
     const csv = await typed('groups FOLDER/net.onnx --csv');
     expect(csv.out).toMatch(/^group,layers,channels,.*\r\n0,stem block\.conv2,16,/);
   });
@@ -434,6 +446,16 @@ describe('secateur groups', () => {
 describe('messages of the structural commands', () => {
   const wrong: readonly (readonly [code: number, line: string, says: string | RegExp])[] = [
     [2, 'shrink FOLDER/net.onnx -o FOLDER/x.onnx', 'shrink must be told how much: --ratio 0.5, --macs 50%'],
+    [
+      1,
+      'shrink FOLDER/net.onnx -o FOLDER/x.onnx --params 3G',
+      /nothing was cut, and .*x\.onnx was not written: the model has \d+ parameters, no more than the 3000000000 parameters asked for/,
+    ],
+    [
+      2,
+      'shrink FOLDER/net.onnx -o FOLDER/x.onnx --ratio 0.5 --threads 9999999',
+      'threads must be a whole number from 1 to 1024, got 9999999',
+    ],
     [2, 'shrink FOLDER/net.onnx --ratio 0.5', 'give the file to write, -o OUT, or --dry-run to write none'],
     [2, 'shrink FOLDER/net.onnx -o FOLDER/x.onnx --ratio 1.5', 'expected a share between 0 and 1'],
     [

@@ -145,7 +145,7 @@ const tableFor = (rows: readonly Row[], named: (layers: readonly string[]) => st
     channels,
     parameters,
     free === units ? channels : Math.round((free / units) * channels),
-    free === 0 ? null : Math.round((step / units) * channels),
+    free === 0 ? null : Math.max(1, Math.round((step / units) * channels)),
     whyNot.map(({ why }) => why).join('; '),
   ]),
   total: null,

@@ -180,8 +180,10 @@ async function blocksToRemove(
 }
 
 /** Throws StructuralError where channels were to go and none can. */
-function refuseNothing({ removed, whyNot }: Shrunk, { output }: ShrinkCommandOptions): void {
+function refuseNothing({ removed, reached, whyNot }: Shrunk, { output }: ShrinkCommandOptions): void {
   if (removed.includes(1)) return;
+  if (reached?.why)
+    throw new StructuralError(`nothing was cut, and ${output} was not written: ${reached.why}`);
   const reasons = whyNot.slice(0, 3).map(({ layer, why }) => `${layer}: ${why}`);
   throw new StructuralError(
     `nothing was cut, and ${output} was not written; ${reasons.join('; ') || 'the model has no layers whose channels could go'}${whyNot.length > 3 ? '; … (--dry-run lists all)' : ''}`,

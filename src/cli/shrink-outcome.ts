@@ -182,7 +182,8 @@ export async function settle(
   const lines = [
     changeTable(before, after),
     '',
-    ...(table.rows.length === 0 ? [] : [tableOf(table), '']),
+    ...(table.rows.length > 0 ? [tableOf(table), ''] : []),
+    ...(table.rows.length === 0 && outcome.blocks.length === 0 ? ['nothing was cut', ''] : []),
     ...spaced(whyNotLines(outcome.whyNot)),
     ...reachedLines(outcome.reached),
     ...verifiedLines(outcome.verification, outcome.cuts),

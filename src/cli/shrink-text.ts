@@ -121,8 +121,8 @@ const NAMES: Readonly<Record<Reached['of'], string>> = {
 /** An amount of what a budget is of. */
 function amountText(of: Reached['of'], value: number): string {
   if (of === 'fileSize') return bytes(value);
-  if (of === 'latency') return `${value.toFixed(2)} ms`;
-  return of === 'macs' ? withUnit(value) : withCommas(value);
+  if (of === 'latency') return `${value < 0.1 ? Number(value.toPrecision(2)) : value.toFixed(2)} ms`;
+  return of === 'macs' ? withUnit(Math.round(value)) : withCommas(Math.round(value));
 }
 
 /** How near a budget was come to. */

@@ -129,6 +129,16 @@ describe('randomInputs', () => {
   });
 });
 
+describe('threads', () => {
+  it('refuses a number that no machine has', async () => {
+    for (const threads of [0, 1.5, 1025, Number.NaN]) {
+      await expect(createSession(smallGraph().graph, { threads })).rejects.toThrow(
+        `createSession: threads must be a whole number from 1 to 1024, got ${threads}`,
+      );
+    }
+  });
+});
+
 describe('latency', () => {
   it('times runs and states threads and engine', async () => {
     const session = await createSession(smallGraph().graph, { threads: 1 });

@@ -218,8 +218,16 @@ export async function createSession(
   return new Session(engine, session, { inputs, threads, parameters });
 }
 
+/** Beyond any machine: onnxruntime makes as many as it is told to, until there is no memory left. */
+const MOST_THREADS = 1024;
+
 function checkOptions(model: Graph | Uint8Array | string, options: SessionOptions): void {
-  const { taps = [], feedParameters = false, externalData = [] } = options;
+  const { taps = [], feedParameters = false, externalData = [], threads = 1 } = options;
+  if (!(Number.isSafeInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new ArgumentError(
+      `createSession: threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`,
+    );
+  }
   if (model instanceof Graph && externalData.length > 0) {
     throw new ArgumentError(
       'createSession: externalData belongs to the bytes of a file; a Graph has its weights in it',

@@ -84,6 +84,7 @@ describe('fitBudget', () => {
     expect(coarse.reached.why).toMatch(/^the model has \d+ MACs where 192259 MACs were asked for: no cut/);
     const more = await fitBudget(lenet, scoresOf(lenet), { parameters: { value: 1e6 } });
     expect(more.removed.some(Boolean)).toBe(false);
+    expect(more.groups[0]!.whyNot).toBe('nothing goes: the budget is reached without it');
     expect(more.reached).toMatchObject({ value: 81_194, within: false });
     expect(more.reached.why).toBe(
       'the model has 81194 parameters, no more than the 1000000 parameters asked for; nothing goes',

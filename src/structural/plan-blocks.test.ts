@@ -61,7 +61,7 @@ describe('a plan with blocks', () => {
     expect(applied.plan).toEqual(plan);
     expect(applied.before).toEqual(shrunk.before);
     expect(String(applied.graph)).toBe(String(shrunk.graph));
-    const counter: [string, Tensor] = ['layer1.1.bn1.num_batches_tracked', Tensor.int64([7], [])];
+    const counter: [string, Tensor] = ['layer1.1.bn1.num_batches_tracked', Tensor.int64([7])];
     const state = new Map([...fromGraph(copy).stateDict(), counter]);
     expect(untouchedBy(plan, state)).toEqual([]);
     const cut = applyPlanToTensors(plan, state);

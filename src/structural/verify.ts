@@ -283,4 +283,4 @@ function summary({ inputs, random, ...found }: Findings): Verification {
 
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
-const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
+const percent = (share: number): string => `${Number((100 * share).toPrecision(2))} %`;

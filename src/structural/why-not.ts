@@ -45,7 +45,10 @@ export function whyNotMore(facts: WhyNotFacts): string | null {
   if (ignoredBy !== null) return `is ignored: matches '${ignoredBy}'`;
   const removed = choice.lost[group.id]!;
   if (removed > 0 && removed >= asked) return null;
-  if (asked === 0) return 'a ratio of 0 was asked for it';
+  if (asked === 0) {
+    const isAsked = facts.stop === null || bounds[group.id]!.ratio !== null;
+    return isAsked ? 'a ratio of 0 was asked for it' : `nothing goes: ${facts.stop}`;
+  }
   const units = group.units.length;
   const frozen = frozenReasons(facts);
   const frozenCount = frozen.reduce((sum, { count }) => sum + count, 0);
@@ -118,7 +121,10 @@ function othersThan(facts: WhyNotFacts): string[] {
   return refusals.map(({ refusal }) => {
     const by = facts.groups.groups[refusal?.group ?? group.id]!;
     const itself = by.id === group.id;
-    const why = refusal?.by === 'needed' ? 'the last is needed' : facts.bounds[by.id]!.mostBecause;
+    const why =
+      refusal?.by === 'needed'
+        ? 'something that reads the rest would be left with no channel'
+        : facts.bounds[by.id]!.mostBecause;
     return itself ? why : `the rest goes together with '${by.name}': ${why}`;
   });
 }
