@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../core/tensor.ts';
-import { drawnImage } from './draw-detections.ts';
+import { detectionsSvg, drawnImage } from './draw-detections.ts';
 
 describe('drawnImage', () => {
   const grey = new Tensor('uint8', [60, 80, 3], new Uint8Array(60 * 80 * 3).fill(128));
@@ -24,5 +24,27 @@ describe('drawnImage', () => {
     const { width, height, bytes } = await drawnImage(grey, [], 'jpg', { longest: 640 });
     expect([width, height]).toEqual([80, 60]);
     expect([...bytes.subarray(0, 3)]).toEqual([0xff, 0xd8, 0xff]);
+  });
+});
+
+describe('detectionsSvg', () => {
+  const labelled = (label: number, confidence = 0.5) =>
+    ({ box: [20, 20, 60, 50], confidence, label }) as const;
+
+  it('draws names above the frames of all boxes', () => {
+    const svg = detectionsSvg([labelled(0, 0.9), labelled(1, 0.3)], { height: 60, width: 80 });
+    expect(svg.lastIndexOf('fill="none"')).toBeLessThan(svg.indexOf('<text'));
+    expect(svg.match(/<text/g)).toHaveLength(2);
+  });
+
+  it('writes black on light colours and white on dark ones', () => {
+    // Hues of the first classes in degrees: red, green, violet, yellow.
+    const hues = [0, 138, 275, 53];
+    const colours = hues.map((hue, label) => {
+      const svg = detectionsSvg([labelled(label)], { height: 60, width: 80 });
+      expect(svg).toContain(`hsl(${hue}, 85%, 42%)`);
+      return /<text[^>]*fill="(#\w+)"/.exec(svg)?.[1];
+    });
+    expect(colours).toEqual(['#fff', '#000', '#fff', '#000']);
   });
 });
