@@ -57,6 +57,19 @@ export class Detect extends Module<readonly Variable[]> {
     );
   }
 
+  /** Puts others into the buffer. Throws ArgumentError where they do not fit the maps. */
+  set anchors(anchors: Anchors) {
+    checkAnchors('Detect', anchors, this.strides);
+    const buffer = this.getBuffer('anchors');
+    const cells = anchors.flatMap((sizes, map) => sizes.map((size) => size / this.strides[map]!));
+    if (cells.length !== buffer.size) {
+      throw new ArgumentError(
+        `Detect: expects ${buffer.size / 2} anchors, as many as its convolutions were made for, got ${cells.length / 2}`,
+      );
+    }
+    buffer.setData(Float32Array.from(cells));
+  }
+
   /**
    * Biases such that training starts from sane confidences: objectness from 8 objects an image of 640 pixels, classes from 0.6 among all.
    * Both are added to the biases drawn, in float32.

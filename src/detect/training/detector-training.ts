@@ -11,6 +11,7 @@ import {
 import { type DetectorOptimizerOptions, detectorOptimizer } from './detector-optimizer.ts';
 import { DetectorSchedule, detectorEma } from './detector-schedule.ts';
 import { type DetectorHyperparameters, detectorHyperparameters } from './hyperparameters.ts';
+import { ROWS_PER_IMAGE } from './packed-targets.ts';
 import { cachedInMemory, isScaled, scaledDataset } from './scaled-dataset.ts';
 import { detectorAccumulate } from './warmup.ts';
 import { YoloLoss } from './yolo-loss.ts';
@@ -48,7 +49,21 @@ export interface DetectorTraining {
   readonly finetune: RoundFinetuneOptions;
 }
 
-/** Puts together what YOLOv5's train.py does: see the parts. Throws as `YoloLoss`, `DetectionTrainingData` and `scaledDataset`. */
+/** Largest norm of all gradients. Source: train.py of YOLOv5 v7.0. */
+const MOST_NORM = 10;
+
+/** Matches of a box, and boxes of a mosaic for one of an image, at most as a rule: three anchors, three cells, twice as many boxes. */
+const ROWS_PER_BOX = 18;
+
+/** Rows for the targets of an image such that batches seldom need more. */
+function rowsPerImage({ labels, length }: DetectionDataset): number {
+  const boxes = labels?.reduce((sum, own) => sum + own.length, 0) ?? 0;
+  return Math.max(ROWS_PER_IMAGE, Math.ceil((boxes / length) * ROWS_PER_BOX));
+}
+
+/**
+ * Puts together what YOLOv5's train.py does: see the parts. Batches that are not full are left out where there are full ones. Throws as `YoloLoss`, `DetectionTrainingData` and `scaledDataset`.
+ */
 export function detectorTraining(options: DetectorTrainingOptions): DetectorTraining {
   const {
     anchors,
@@ -64,14 +79,23 @@ export function detectorTraining(options: DetectorTrainingOptions): DetectorTrai
   } = options;
   const hyperparameters = detectorHyperparameters(options.hyperparameters);
   const classes = options.train.names.length;
-  const loss = new YoloLoss({ classes, anchors, strides, imageSize: size, hyperparameters });
+  const loss = new YoloLoss({
+    classes,
+    anchors,
+    strides,
+    imageSize: size,
+    hyperparameters,
+    rowsPerImage: rowsPerImage(options.train),
+  });
   const samples = new DetectionTrainingData(options.train, {
     size,
     hyperparameters,
     ...(cache === undefined ? {} : { cache }),
   });
   const collate = detectionCollate((targets, sides) => loss.pack(targets, sides));
-  const train = new DataLoader(samples, { batchSize, shuffle: true, seed, collate });
+  // A step is compiled for each size of a batch: the few images that are left over are not worth another.
+  const dropLast = samples.length >= batchSize;
+  const train = new DataLoader(samples, { batchSize, shuffle: true, seed, collate, dropLast });
   // Images are scaled for judging once; boxes are compared in their pixels.
   const validation = isScaled(options.validation)
     ? options.validation
@@ -93,6 +117,7 @@ export function detectorTraining(options: DetectorTrainingOptions): DetectorTrai
           ...(cosine === undefined ? {} : { cosine }),
         }),
       schedulerInterval: 'batch',
+      clipGradNorm: MOST_NORM,
       accumulate: detectorAccumulate(hyperparameters, { batchSize, batches: train.length }),
       ema: detectorEma,
       loss: loss.function,

@@ -50,6 +50,7 @@ export {
   scaledDataset,
   scaledLabels,
 } from './scaled-dataset.ts';
+export { type TrainDetectorOptions, type TrainedDetector, trainDetector } from './train-detector.ts';
 export { accumulatedBatches, detectorAccumulate } from './warmup.ts';
 export { type Matrix, warpPixels } from './warp.ts';
 export { type LossGains, scaledGains, YoloLoss, type YoloLossOptions } from './yolo-loss.ts';

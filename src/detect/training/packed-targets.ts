@@ -11,8 +11,8 @@ import type { BoxVariables } from './complete-iou.ts';
 const COLUMNS = [1, 2, 2, 2, 1, 1, 1];
 const ROW = COLUMNS.reduce((sum, count) => sum + count, 0);
 
-/** Rows of a map, at least. A graph is compiled for each number of rows: batches of one size mostly share one. */
-const ROWS_PER_IMAGE = 64;
+/** Rows of a map, at least, where nothing is said. */
+export const ROWS_PER_IMAGE = 64;
 
 /** Places that float32 counts without a gap. */
 const MOST_PLACES = 2 ** 24;
@@ -43,12 +43,16 @@ export interface UnpackedTargets {
 const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, least)));
 
 /**
- * Matches of a batch of so many images as one tensor, float32 `[maps, rows, 10]`. Rows are a power of two, at least 64 an image: what is left over is filled with rows that weigh nothing. Throws
+ * Matches of a batch of so many images as one tensor, float32 `[maps, rows, 10]`. Rows are a power of two, at least `rowsPerImage` an image: what is left over is filled with rows that weigh nothing. Throws
  * ArgumentError where a map has more places than float32 counts.
  */
-export function packMatches(images: number, maps: readonly MapMatches[]): Tensor {
+export function packMatches(
+  images: number,
+  maps: readonly MapMatches[],
+  rowsPerImage = ROWS_PER_IMAGE,
+): Tensor {
   const most = Math.max(...maps.map(({ matches }) => matches.length));
-  const rows = powerOfTwo(Math.max(most, ROWS_PER_IMAGE * images));
+  const rows = powerOfTwo(Math.max(most, rowsPerImage * images));
   // Ones are sizes that nothing divides by 0 with.
   const packed = new Float32Array(maps.length * rows * ROW).fill(1);
   maps.forEach(({ grid, matches, balance }, map) => {

@@ -40,10 +40,13 @@ export function scaledDataset(dataset: DetectionDataset, scale: ImageScale): Sca
     const sample = await dataset.get(index);
     return sample === null ? null : scaledSample(sample, longest, shrinking);
   });
+  const sizes = dataset.sizes.map((size) => sizeAtLongest(size, longest));
+  const labels = dataset.labels?.map((own, index) => scaledLabels(own, dataset.sizes[index]!, sizes[index]!));
   return {
     length: dataset.length,
     names: dataset.names,
-    sizes: dataset.sizes.map((size) => sizeAtLongest(size, longest)),
+    sizes,
+    ...(labels === undefined ? {} : { labels }),
     longest,
     shrinking,
     isCached: false,
@@ -99,6 +102,7 @@ export function cachedInMemory(dataset: ScaledDataset): ScaledDataset {
     length: dataset.length,
     names: dataset.names,
     sizes: dataset.sizes,
+    ...(dataset.labels === undefined ? {} : { labels: dataset.labels }),
     longest: dataset.longest,
     shrinking: dataset.shrinking,
     isCached: true,

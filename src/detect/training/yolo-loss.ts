@@ -6,7 +6,7 @@ import type { LossFunction, LossWithParts } from '../../train/index.ts';
 import { assignTargets, LABEL_SIZE, type TargetGrid } from './assign-targets.ts';
 import { completeIou } from './complete-iou.ts';
 import { type DetectorHyperparameters, detectorHyperparameters } from './hyperparameters.ts';
-import { packMatches, unpackTargets } from './packed-targets.ts';
+import { packMatches, ROWS_PER_IMAGE, unpackTargets } from './packed-targets.ts';
 
 /** Numbers of a place before its classes: x, y, width, height, objectness. */
 const BEFORE_CLASSES = 5;
@@ -23,6 +23,10 @@ export interface YoloLossOptions {
   readonly imageSize: number;
   /** box, cls, obj, clsPw, objPw, anchorT, flGamma and labelSmoothing count here; the usual ones by default. */
   readonly hyperparameters?: Partial<DetectorHyperparameters>;
+  /**
+   * Rows that targets are packed into at least, for each image of a batch; default 64. A step is compiled for each number of rows, which is a power of two: with enough of them all batches share one.
+   */
+  readonly rowsPerImage?: number;
 }
 
 /** Weights of the parts of the loss. */
@@ -74,6 +78,7 @@ export class YoloLoss {
   readonly gains: LossGains;
   /** The loss for a Trainer; its targets are what `pack` gives. Throws as `terms`. */
   readonly function: LossFunction;
+  readonly #rowsPerImage: number;
   readonly #hyperparameters: DetectorHyperparameters;
   readonly #balance: readonly number[];
   /** In cells. */
@@ -81,18 +86,22 @@ export class YoloLoss {
 
   /** Throws ArgumentError where classes, sizes, anchors or hyperparameters cannot be. */
   constructor(options: YoloLossOptions) {
-    const { classes, anchors, strides = YOLOV5_STRIDES, imageSize } = options;
+    const { classes, anchors, strides = YOLOV5_STRIDES, imageSize, rowsPerImage = ROWS_PER_IMAGE } = options;
     if (!Number.isSafeInteger(classes) || classes < 1) {
       throw new ArgumentError(`YoloLoss: classes expects a whole number of at least 1, got ${classes}`);
     }
     if (!(imageSize > 0 && Number.isFinite(imageSize))) {
       throw new ArgumentError(`YoloLoss: imageSize expects pixels above 0, got ${imageSize}`);
     }
+    if (!(rowsPerImage > 0 && Number.isFinite(rowsPerImage))) {
+      throw new ArgumentError(`YoloLoss: rowsPerImage expects a number above 0, got ${rowsPerImage}`);
+    }
     checkAnchors('YoloLoss', anchors, strides);
     if (strides.length > MOST_MAPS) {
       throw new ArgumentError(`YoloLoss: expects at most ${MOST_MAPS} maps, got ${strides.length}`);
     }
     this.classes = classes;
+    this.#rowsPerImage = rowsPerImage;
     this.strides = strides;
     this.#hyperparameters = detectorHyperparameters(options.hyperparameters);
     this.gains = scaledGains(this.#hyperparameters, { maps: strides.length, classes, imageSize });
@@ -119,7 +128,7 @@ export class YoloLoss {
       matches: assignTargets(labels, grid, this.#hyperparameters.anchorT),
       balance: this.#balance[map]!,
     }));
-    return packMatches(targets.length, maps);
+    return packMatches(targets.length, maps, this.#rowsPerImage);
   }
 
   /**
