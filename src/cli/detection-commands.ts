@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { commandLine } from './command-line.ts';
 import { MODEL, type ModelOptions } from './commands.ts';
 import { collect, wholeNumber } from './parse.ts';
+import { type PruneDetectorCommandOptions, withPruneDetector } from './prune-detector-options.ts';
 import { numberIn } from './training-parse.ts';
 
 /** Options of `detect`. */
@@ -61,5 +63,40 @@ Examples:
     )
     .action(async (model: string, images: readonly string[], options: DetectCommandOptions) =>
       (await import('./detect-command.ts')).detectCommand(model, images, options),
+    );
+}
+
+/** `secateur prune-detector` */
+export function addPruneDetector(program: Command, args: readonly string[]): void {
+  const command = program
+    .command('prune-detector')
+    .description(
+      'train a YOLOv5 on your images, cut channels in rounds with training between, and show what it bought',
+    );
+  withPruneDetector(command)
+    .addHelpText(
+      'after',
+      `
+MODEL is a YOLOv5: a checkpoint (.pt) or an ONNX file. Where the data has other
+classes the layers that give the maps begin anew, and all other weights are kept.
+Without a target half the multiply-accumulates stay.
+
+The folder gets dense.onnx and pruned.onnx, their weights as .safetensors, the
+plan of the cuts, images with the boxes both models find, report.html, and
+report.json with every number. A run that was stopped, however hard, goes on when
+it is called again with the same options, to the same files.
+
+Examples:
+  $ secateur prune-detector yolov5n.pt --data bccd.yaml -o smaller
+  $ secateur prune-detector yolov5n.pt --data bccd.yaml -o quarter \\
+      --macs 25% --rounds 3 --epochs 60 --finetune-epochs 40
+  $ secateur prune-detector smaller/dense.onnx --data bccd.yaml -o faster \\
+      --epochs 0 --latency 60%`,
+    )
+    .action(async (model: string, options: Omit<PruneDetectorCommandOptions, 'line'>) =>
+      (await import('./prune-detector-command.ts')).pruneDetectorCommand(model, {
+        ...options,
+        line: commandLine(args),
+      }),
     );
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SecateurError } from '../core/errors.ts';
 import { addCompare, addConvert, addPrint, addProfile, addPrune } from './commands.ts';
-import { addDetect } from './detection-commands.ts';
+import { addDetect, addPruneDetector } from './detection-commands.ts';
 import { InterruptedError } from './interrupt.ts';
 import { addConvertLabels } from './label-commands.ts';
 import { addApply, addGroups, addShrink, addSimplify } from './structural-commands.ts';
@@ -78,6 +78,7 @@ function createProgram(args: readonly string[]): Command {
     addSensitivity,
     addLottery,
     addEvaluate,
+    addPruneDetector,
   ])
     add(program, args);
   return program;

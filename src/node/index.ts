@@ -46,6 +46,7 @@ export {
   imagesIn,
 } from './image-folder.ts';
 export { readModel, type WriteModelOptions, writeModel } from './model.ts';
+export * from './prune-detector/index.ts';
 export { readHyperparameters } from './read-hyperparameters.ts';
 export { STATE_FILE, StagedRun, type StagedRunOptions } from './staged-run.ts';
 export {

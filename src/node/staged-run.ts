@@ -92,12 +92,17 @@ export class StagedRun {
     return Object.fromEntries(this.#done.map(({ name, seconds }) => [name, seconds]));
   }
 
+  /** Is a stage done, and are its files there? */
+  isDone(name: string, files: readonly string[]): boolean {
+    return this.done.includes(name) && files.every((file) => existsSync(this.path(file)));
+  }
+
   /**
    * Does a stage, or gives what came of it where it is done and its files are there. What `work` gives is plain data, without NaN; files must be written whole.
    */
   async stage<T extends Json>(name: string, files: readonly string[], work: () => Promise<T>): Promise<T> {
     const known = this.#done.find((stage) => stage.name === name);
-    if (known && files.every((file) => existsSync(this.path(file)))) return known.result as T;
+    if (known && this.isDone(name, files)) return known.result as T;
     const begin = performance.now();
     const result = await work();
     const seconds = (performance.now() - begin) / 1000;

@@ -1,0 +1,101 @@
+import { basename } from 'node:path';
+import { type Detection, pruningSections } from '../../detect/index.ts';
+import { type ImageRow, imageSource, type ReportImage, renderReport } from '../../report/index.ts';
+import { runReport } from '../../train/index.ts';
+import { readImage } from '../decode-rgb.ts';
+import { drawnImage } from '../draw-detections.ts';
+import { writeFilesAtomic } from '../file.ts';
+import { SIDES } from './compare-images.ts';
+import { FILES } from './files.ts';
+import type { PrunedDetector } from './options.ts';
+import type { DetectorRun } from './run.ts';
+
+/** Longest side of the images in the page: two stand side by side in it. */
+const LONGEST = 560;
+
+/** Writes the page and, beside it, every number as JSON. */
+export async function writePruningReport(run: DetectorRun, result: PrunedDetector): Promise<null> {
+  const { folder, options, names, splits, size, batchSize, seed } = run;
+  const { train, val, test } = splits;
+  const rows: ImageRow[] = [];
+  for (const image of result.images) rows.push(await imageRow(image, names));
+  const facts: (readonly [string, string | number])[] = [
+    ['model', options.model],
+    ['data', options.data],
+    ['classes', names.join(', ')],
+    ['images', `${train.length} training, ${val.length} validation${test ? `, ${test.length} test` : ''}`],
+    ['size', `${size} x ${size}`],
+    ['batch size', batchSize],
+    ['epochs of the dense model', options.epochs ?? 30],
+    ['epochs after each cut', options.finetuneEpochs ?? 20],
+    ['target', JSON.stringify(options.target)],
+    ['threads', options.threads ?? "all of the machine's"],
+  ];
+  const report = runReport(
+    {
+      title: `${basename(options.model)}: a smaller detector for ${basename(options.data)}`,
+      ...(options.command === undefined ? {} : { command: options.command }),
+      ...(options.versions === undefined ? {} : { versions: options.versions }),
+      seed,
+      facts,
+    },
+    [
+      ...pruningSections(result, rows),
+      ...(result.notes.length === 0 ? [] : [{ title: 'Notes', text: result.notes.join('\n\n'), items: [] }]),
+    ],
+  );
+  const { created } = report;
+  const json = {
+    command: options.command ?? null,
+    created,
+    model: options.model,
+    data: options.data,
+    ...result,
+  };
+  const encoder = new TextEncoder();
+  writeFilesAtomic(
+    [
+      { path: folder.path(FILES.report), chunks: [encoder.encode(await renderReport(report))] },
+      { path: folder.path(FILES.json), chunks: [encoder.encode(`${JSON.stringify(json, null, 2)}\n`)] },
+    ],
+    { force: true },
+  );
+  return null;
+}
+
+async function imageRow(
+  { path, dense, pruned }: PrunedDetector['images'][number],
+  names: readonly string[],
+): Promise<ImageRow> {
+  const image = await readImage(path);
+  const nameOf = (label: number): string => names[label] ?? String(label);
+  const images: ReportImage[] = [];
+  for (const side of SIDES) {
+    const detections = side === 'dense' ? dense : pruned;
+    const { bytes, width, height } = await drawnImage(image, detections, 'jpg', {
+      nameOf,
+      longest: LONGEST,
+      quality: 82,
+    });
+    const told = countsOf(detections, nameOf);
+    images.push({
+      label: `${side}: ${told}`,
+      alt: `${basename(path)} with the boxes that the ${side} model finds: ${told}`,
+      width,
+      height,
+      source: imageSource(bytes),
+    });
+  }
+  return { kind: 'images', title: basename(path), images };
+}
+
+/** `3 red, 1 white` */
+function countsOf(detections: readonly Detection[], nameOf: (label: number) => string): string {
+  const counts = new Map<number, number>();
+  for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
+  if (counts.size === 0) return 'nothing';
+  return [...counts]
+    .sort((a, b) => b[1] - a[1] || a[0] - b[0])
+    .map(([label, count]) => `${count} ${nameOf(label)}`)
+    .join(', ');
+}

@@ -1,0 +1,99 @@
+import { detectorTraining, exportDetector } from '../../detect/index.ts';
+import type { AnyModule } from '../../nn/index.ts';
+import { type EpochRecord, freeze, type Json, Trainer } from '../../train/index.ts';
+import { fileCheckpoint } from '../checkpoint-file.ts';
+import { writeModel } from '../model.ts';
+import { writeTensors } from '../tensors.ts';
+import { CHECKPOINTS, FILES } from './files.ts';
+import type { DetectorRun } from './run.ts';
+import { type StartingDetector, startingDetector } from './starting-detector.ts';
+import { withTrainingData } from './training-data.ts';
+
+/** What came of the first stage. */
+export interface TrainedDense {
+  readonly epochs: readonly EpochRecord[];
+  readonly notes: readonly string[];
+}
+
+/** Trains the dense model on the data, where it is asked for, and writes it. */
+export async function trainStage(run: DetectorRun): Promise<TrainedDense & { readonly [key: string]: Json }> {
+  const { options, names, seed, size, folder } = run;
+  const { epochs = 30 } = options;
+  const start = startingDetector(options.model, { classes: names.length, seed });
+  const notes = notesOn(start, names.length, epochs);
+  for (const text of notes) run.tell({ kind: 'note', text });
+  const trained = epochs === 0 ? [] : await trainDense(run, start, epochs);
+  const { module, anchors, strides } = start;
+  module.eval();
+  writeModel(exportDetector(module, { anchors, strides, names, size }), folder.path(FILES.dense), {
+    force: true,
+  });
+  writeTensors(module.stateDict(), folder.path(FILES.denseWeights), { force: true });
+  return { epochs: trained as readonly EpochRecord[] & Json, notes };
+}
+
+async function trainDense(
+  run: DetectorRun,
+  { module, anchors, strides }: StartingDetector,
+  epochs: number,
+): Promise<readonly EpochRecord[]> {
+  const { options, folder } = run;
+  const { hyperparameters, freeze: patterns = [], signal } = options;
+  if (patterns.length > 0) freeze(module, patterns);
+  return withTrainingData(run, 'train', async (common) => {
+    const { train, validation, finetune } = detectorTraining({
+      ...common,
+      anchors,
+      strides,
+      epochs,
+      ...(hyperparameters === undefined ? {} : { hyperparameters }),
+    });
+    const { optimizer: make, scheduler, monitor, restoreBest, ...own } = finetune;
+    const optimizer = make(module, 0);
+    const trainer = new Trainer(module, {
+      ...own,
+      optimizer,
+      scheduler: scheduler?.(optimizer, epochs * train.length) ?? null,
+    });
+    try {
+      const history = await trainer.fit(train, {
+        epochs,
+        validation,
+        ...(monitor === undefined ? {} : { monitor }),
+        ...(restoreBest === undefined ? {} : { restoreBest }),
+        checkpoint: fileCheckpoint(folder.path(CHECKPOINTS.train)),
+        ...(signal ? { signal } : {}),
+        onEpoch: (record) => run.tell({ kind: 'epoch', round: 0, epochs, record }),
+        onProgress: ({ epoch, batch, batches, means }) =>
+          run.tell({
+            kind: 'progress',
+            stage: 'train',
+            title: `training the dense model, epoch ${epoch}/${epochs}`,
+            done: (epoch - 1) * batches + batch,
+            total: epochs * batches,
+            ...(means.loss === undefined ? {} : { loss: means.loss }),
+          }),
+      });
+      return history.epochs;
+    } finally {
+      await trainer.dispose();
+    }
+  });
+}
+
+function notesOn(
+  { module, architecture, notFitting }: StartingDetector,
+  classes: number,
+  epochs: number,
+): string[] {
+  const count = [...(module as AnyModule).parameters()].reduce((sum, { size }) => sum + size, 0);
+  const told = `${architecture}, ${count.toLocaleString('en-US')} parameters`;
+  if (notFitting.length === 0) return [`${told}; all weights are those of the file`];
+  const fresh = notFitting.map(({ name }) => name).join(', ');
+  return [
+    `${told}; for ${classes} ${classes === 1 ? 'class' : 'classes'} these begin anew: ${fresh}`,
+    ...(epochs === 0
+      ? ['the model is not trained on the classes of the data, and finds nothing: give --epochs']
+      : []),
+  ];
+}
