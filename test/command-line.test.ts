@@ -7,7 +7,7 @@ import { VERSION } from '../src/cli/version.ts';
 import { Generator } from '../src/core/random.ts';
 import { Tensor } from '../src/core/tensor.ts';
 import { fromGraph } from '../src/nn/index.ts';
-import { readModel, writeTensors } from '../src/node/index.ts';
+import { readModel, readTensors, writeTensors } from '../src/node/index.ts';
 import { secateur } from './run-command.ts';
 
 let folder = '';
@@ -162,6 +162,31 @@ describe('secateur prune', () => {
     }
   });
 
+  it('writes a state dict with the masks, as a pruned module of PyTorch has it', async () => {
+    for (const name of ['masked.pt', 'masked.safetensors']) {
+      const report = await json('prune', 'lenet5', '-o', at(name), '--amount', '0.5', '--types', 'Conv2d');
+      expect(report.before).not.toHaveProperty('sizes');
+      expect(report.after).not.toHaveProperty('sizes');
+      const state = readTensors(at(name));
+      expect([...state.keys()].filter((key) => key.startsWith('conv')).sort()).toEqual(
+        ['conv1', 'conv2'].flatMap((layer) =>
+          ['bias', 'weight_mask', 'weight_orig'].map((own) => `${layer}.${own}`),
+        ),
+      );
+      const kept = state.get('conv2.weight_mask')!.toNumbers();
+      expect(kept.filter((entry) => entry === 0)).toHaveLength(432);
+      expect(
+        state
+          .get('conv2.weight_orig')!
+          .toNumbers()
+          .filter((entry) => entry === 0),
+      ).toEqual([]);
+    }
+    const { out } = await secateur('prune', 'lenet5', '-o', at('told.pt'));
+    expect(out).toContain('masks               kept: weight_orig and weight_mask, as PyTorch names them\n');
+    expect(out).not.toContain('file, gzip');
+  });
+
   it('is the same for the same seed and another for another', async () => {
     const bytes = async (name: string, seed: string): Promise<Buffer> => {
       await json('prune', 'lenet5', '-o', at(name), '--method', 'random-unstructured', '--seed', seed);
@@ -281,7 +306,10 @@ describe('a wrong command line', () => {
     [['profile', 'lenet5', '--sort', 'size'], '--sort: expected one of parameters'],
     [['profile', 'lenet5', '--json', '--csv'], 'cannot be used with option'],
     [['prune', 'lenet5'], "required option '-o, --output <file>' not specified"],
-    [['prune', 'lenet5', '-o', 'x.txt'], "--output: 'x.txt' must end in .onnx"],
+    [
+      ['prune', 'lenet5', '-o', 'x.txt'],
+      "--output: 'x.txt' must end in .onnx or .safetensors or .pt or .pth or .th",
+    ],
     [['prune', 'lenet5', '-o', 'x.onnx', '--amount', '1.5'], 'a share must be at most 1'],
     [['prune', 'lenet5', '-o', 'x.onnx', '--granularity', 'pixel'], "granularity 'pixel'"],
     [['prune', 'lenet5', '-o', 'x.onnx', '--include', 'nothing*'], 'no parameter of LeNet5 is selected'],

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
+import { extname } from 'node:path';
 import { ArgumentError } from '../core/errors.ts';
 import { manualSeed } from '../core/random.ts';
 import { Tensor } from '../core/tensor.ts';
 import { serializeOnnx } from '../io/index.ts';
-import { nodeCompressors, writeModel } from '../node/index.ts';
+import { nodeCompressors, PYTORCH_EXTENSIONS, writeModel, writeTensors } from '../node/index.ts';
 import { graphParameters } from '../ops/index.ts';
 import {
   type FileSizes,
@@ -30,22 +31,32 @@ const isActivation = (ranking: Ranking): ranking is prune.ActivationMeasure =>
 
 /** `secateur prune MODEL -o OUT`: masks weights, writes the model, and says what that bought. */
 export async function pruneCommand(source: string, options: PruneCommandOptions): Promise<void> {
-  checkOutput(options, ['.onnx']);
+  checkOutput(options, ['.onnx', '.safetensors', ...PYTORCH_EXTENSIONS]);
   checkTogether(options);
   const model = loadModel(source, options);
   const granularity =
     options.granularity === undefined ? undefined : prune.parseGranularity(options.granularity);
   const selected = select(source, model, options, granularity);
   const targets = options.operator ? ofOperators(model, selected, options.operator) : selected;
+  const isGraph = extname(options.output).toLowerCase() === '.onnx';
   const before = sparsityReport(model.module);
-  const sizesBefore = await sizesOf(model);
+  const sizesBefore = isGraph ? await sizesOf(model) : null;
   const places = placesOf(model);
   manualSeed(options.seed ?? 0);
   await apply(model, targets, options);
-  for (const [module, name] of targets) if (module.getParameter(name).pruning) prune.remove(module, name);
+  // A state dict keeps the masks, as a pruned module of PyTorch does; in a graph they become zeros.
+  if (isGraph) {
+    for (const [module, name] of targets) {
+      if (module.getParameter(name).pruning) prune.remove(module, name);
+    }
+  }
   const after = sparsityReport(model.module);
-  const sizesAfter = await sizesOf(model);
-  uninterrupted(() => writeModel(model.graph, options.output, { force: options.force ?? false }));
+  const sizesAfter = isGraph ? await sizesOf(model) : null;
+  const write = { force: options.force ?? false };
+  uninterrupted(() => {
+    if (isGraph) writeModel(model.graph, options.output, write);
+    else writeTensors(model.module.stateDict(), options.output, write);
+  });
   report(source, options, { before, after, sizesBefore, sizesAfter, places, selected: targets.length });
 }
 
@@ -235,8 +246,9 @@ function calibrationInputs(path: string, { graph }: LoadedModel): Tensor[] {
 interface Outcome {
   readonly before: SparsityReport;
   readonly after: SparsityReport;
-  readonly sizesBefore: FileSizes;
-  readonly sizesAfter: FileSizes;
+  /** Of the ONNX file; null where a state dict is written. */
+  readonly sizesBefore: FileSizes | null;
+  readonly sizesAfter: FileSizes | null;
   /** Where parameters stand in the tree of modules, by the names of their initializers. */
   readonly places: ReadonlyMap<string, string>;
   /** Parameters that were chosen; a method may leave some of them as they are. */
@@ -263,14 +275,14 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
         parameters: before.parameters,
         zeros: before.zeros,
         sparsity: before.sparsity,
-        sizes: sizesBefore,
+        ...(sizesBefore === null ? {} : { sizes: sizesBefore }),
       },
       after: {
         parameters: after.parameters,
         zeros: after.zeros,
         sparsity: after.sparsity,
         granularity: after.granularity,
-        sizes: sizesAfter,
+        ...(sizesAfter === null ? {} : { sizes: sizesAfter }),
       },
       layers: changed.map(({ layer, was }) => ({
         ...layer,
@@ -305,8 +317,8 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
     return;
   }
   const untouched = selected - changed.length;
-  const size = (title: string, from: number | null, to: number | null): string[] =>
-    from === null || to === null
+  const size = (title: string, from: number | null | undefined, to: number | null | undefined): string[] =>
+    from == null || to == null
       ? []
       : [`${title.padEnd(20)}${bytes(from)} -> ${bytes(to)} (${percent(to / from)})`];
   const lines = [
@@ -319,9 +331,12 @@ function report(source: string, options: PruneCommandOptions, outcome: Outcome):
         ]
       : []),
     `parameters          ${withCommas(after.parameters)}, as before: masks remove nothing`,
-    ...size('file', sizesBefore.raw, sizesAfter.raw),
-    ...size('file, gzip', sizesBefore.gzip, sizesAfter.gzip),
-    ...size('file, brotli', sizesBefore.brotli, sizesAfter.brotli),
+    ...size('file', sizesBefore?.raw, sizesAfter?.raw),
+    ...size('file, gzip', sizesBefore?.gzip, sizesAfter?.gzip),
+    ...size('file, brotli', sizesBefore?.brotli, sizesAfter?.brotli),
+    ...(sizesAfter === null
+      ? ['masks               kept: weight_orig and weight_mask, as PyTorch names them']
+      : []),
     '',
     `wrote ${options.output} (${bytes(statSync(options.output).size)})`,
   ];

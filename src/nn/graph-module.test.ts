@@ -246,6 +246,19 @@ describe('fromGraph', () => {
     expect(await outputOf(graph)).toEqual(planes(2 / 16, 3 / 16));
   });
 
+  it('loads the state dict of its PyTorch module, whose counters of batch norm a graph does not have', () => {
+    const norm = new nn.Sequential(new nn.Conv2d(1, 2, 1), new nn.BatchNorm2d(2)).eval();
+    const module = nn.fromGraph(nn.trace(norm, [[1, 1, 2, 2]]));
+    const dict = new Map([...norm.stateDict()].map(([name, tensor]) => [name, tensor.clone()]));
+    dict.get('1.running_mean')!.float32.fill(7);
+    expect(module.loadStateDict(dict)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(module.getBuffer('1.running_mean').toNumbers()).toEqual([7, 7]);
+    dict.set('0.num_batches_tracked', Tensor.int64(0));
+    expect(() => module.loadStateDict(dict)).toThrow(
+      'Unexpected key(s) in state_dict: "0.num_batches_tracked".',
+    );
+  });
+
   it('is called with its inputs, as a whole', () => {
     const net = new Net();
     const module = nn.fromGraph(

@@ -19,12 +19,12 @@ const size = (tensor: Tensor): string => `[${tensor.shape.join(', ')}]`;
 const COUNTER = 'num_batches_tracked';
 
 /**
- * Batch norm's counter is newer than many checkpoints, which have its statistics alone: it stays as it is then. Source:
- * `_NormBase._load_from_state_dict`.
+ * Batch norm's counter is newer than many checkpoints, which have its statistics alone: it stays as it is then. Graphs that were read never have it: it is left
+ * out where they have the statistics. Source: `_NormBase._load_from_state_dict`.
  */
-const isOptional = (name: string, given: ReadonlyMap<string, Tensor>): boolean =>
+const isCounterOf = (name: string, others: ReadonlyMap<string, Tensor>): boolean =>
   (name === COUNTER || name.endsWith(`.${COUNTER}`)) &&
-  given.has(`${name.slice(0, -COUNTER.length)}running_mean`);
+  others.has(`${name.slice(0, -COUNTER.length)}running_mean`);
 
 /**
  * Copies the elements of `dict` into the tensors of `own`, by name. Checks everything first: throws StateDictError with PyTorch's
@@ -37,8 +37,8 @@ export function loadInto(
   strict: boolean,
 ): { missingKeys: readonly string[]; unexpectedKeys: readonly string[] } {
   const given = mapOf(dict);
-  const missingKeys = [...own.keys()].filter((name) => !given.has(name) && !isOptional(name, given));
-  const unexpectedKeys = [...given.keys()].filter((name) => !own.has(name));
+  const missingKeys = [...own.keys()].filter((name) => !given.has(name) && !isCounterOf(name, given));
+  const unexpectedKeys = [...given.keys()].filter((name) => !own.has(name) && !isCounterOf(name, own));
   const problems: string[] = [];
   if (strict && unexpectedKeys.length > 0)
     problems.push(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}.`);
