@@ -35,39 +35,32 @@ const timeless = <T>(value: T): T =>
   JSON.parse(JSON.stringify(value, (key, item: unknown) => (key === 'seconds' ? undefined : item))) as T;
 
 describe('trainDetector', () => {
-  it.skip('learns to find objects, tells the parts of its loss and what each epoch is worth, and keeps the best', async () => {
+  it('learns to find objects, tells the parts of its loss and what each epoch is worth, and keeps the best', async () => {
     const model = tinyDetector();
     const { history, fit, frozen, ...rest } = await trainDetector(
       options(model, {
-        epochs: 40,
+        train: squares(32),
+        epochs: 12,
         optimizer: 'Adam',
-        // Squares in the middle of nothing are all there is to learn.
-        hyperparameters: {
-          lr0: 0.01,
-          mosaic: 0,
-          scale: 0,
-          translate: 0,
-          fliplr: 0,
-          hsvH: 0,
-          warmupEpochs: 0,
-        },
+        // All batches are in warm-up: learning rates do not come as far as that.
+        hyperparameters: { lr0: 0.1, lrf: 1, mosaic: 0, scale: 0, translate: 0, fliplr: 0, hsvH: 0 },
       }),
     );
     expect(rest).toEqual({ anchors, strides: [8, 16, 32] });
-    expect(fit).toMatchObject({ changed: false, before: { bpr: 1 }, boxes: 16 });
+    expect(fit).toMatchObject({ changed: false, before: { bpr: 1 }, boxes: 32 });
     expect(frozen).toEqual([]);
     const [first, last] = [history.epochs[0]!, history.epochs.at(-1)!];
     expect(Object.keys(first.train)).toEqual(['loss', 'box', 'obj', 'cls']);
     expect(Object.keys(first.validation!)).toEqual(['fitness', 'map50', 'map', 'precision', 'recall']);
-    expect(last.train.box).toBeLessThan(first.train.box! * 0.7);
-    expect(last.train.cls).toBeLessThan(first.train.cls! * 0.7);
+    expect(last.train.box).toBeLessThan(first.train.box! * 0.85);
+    expect(last.train.cls).toBeLessThan(first.train.cls! * 0.5);
     const { map50, map, fitness } = history.epochs[history.best!.epoch - 1]!.validation! as Record<
       string,
       number
     >;
     expect(fitness).toBeCloseTo(0.1 * map50! + 0.9 * map!, 12);
     expect(history.best!.value).toBe(fitness);
-    expect(map50).toBeGreaterThan(0.5);
+    expect(map50).toBeGreaterThan(0.4);
     expect(model.training).toBe(true);
     // The model is that of the best epoch, whatever came after.
     model.eval();
