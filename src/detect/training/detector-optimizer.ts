@@ -2,7 +2,7 @@ import { ArgumentError } from '../../core/errors.ts';
 import type { AnyModule, Parameter } from '../../nn/index.ts';
 import { Adam, AdamW, type Optimizer, RMSprop, SGD } from '../../train/index.ts';
 import type { DetectorHyperparameters } from './hyperparameters.ts';
-import { accumulatedBatches, NOMINAL_BATCH } from './warmup.ts';
+import { accumulatedBatches } from './warmup.ts';
 
 /** Optimizers that a detector can be trained with, by PyTorch's names. */
 export const DETECTOR_OPTIMIZERS = ['SGD', 'Adam', 'AdamW', 'RMSprop'] as const;
@@ -19,17 +19,17 @@ export interface DetectorOptimizerOptions {
 export const BIAS_GROUP = 2;
 
 /**
- * The optimizer that YOLOv5 trains with: three groups of parameters, of which only weights decay, by `weightDecay` as it is for 64 images an update; scales of normalizations and biases do not. Parameters
+ * The optimizer that YOLOv5 trains with: three groups of parameters, of which only weights decay, by `weightDecay` as it is for `nbs` images an update; scales of normalizations and biases do not. Parameters
  * that require no gradient are in none.
  *
  * Throws ArgumentError for an unknown name, and where nothing is left to train. Source: `smart_optimizer` and train.py of YOLOv5 v7.0 (its group of biases is the first).
  */
 export function detectorOptimizer(
   model: AnyModule,
-  { lr0, momentum, weightDecay: usual }: DetectorHyperparameters,
+  { lr0, momentum, weightDecay: usual, nbs }: DetectorHyperparameters,
   { batchSize, name = 'SGD' }: DetectorOptimizerOptions,
 ): Optimizer {
-  const weightDecay = (usual * batchSize * accumulatedBatches(batchSize)) / NOMINAL_BATCH;
+  const weightDecay = (usual * batchSize * accumulatedBatches(batchSize, nbs)) / nbs;
   const [weights, scales, biases] = parametersByKind(model);
   if (weights.length + scales.length + biases.length === 0) {
     throw new ArgumentError('detectorOptimizer: no parameter requires a gradient; freeze fewer layers');

@@ -158,6 +158,9 @@ describe('optimizer and schedule of a detector', () => {
   });
 
   it('take as many batches as come nearest to 64 images', () => {
-    expect([1, 16, 24, 42, 64, 100, 128].map(accumulatedBatches)).toEqual([64, 4, 3, 2, 1, 1, 1]);
+    const batches = (nbs: number) =>
+      [1, 16, 24, 42, 64, 100, 128].map((size) => accumulatedBatches(size, nbs));
+    expect(batches(64)).toEqual([64, 4, 3, 2, 1, 1, 1]);
+    expect(batches(16)).toEqual([16, 1, 1, 1, 1, 1, 1]);
   });
 });

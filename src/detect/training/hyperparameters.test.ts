@@ -33,6 +33,7 @@ describe('hyperparameters of a detector', () => {
       mixup: 0,
       copyPaste: 0,
       labelSmoothing: 0,
+      nbs: 64,
     });
   });
 

@@ -9,7 +9,7 @@ export interface DetectorHyperparameters {
   readonly lrf: number;
   /** Momentum of SGD, first beta of Adam. */
   readonly momentum: number;
-  /** For 64 images an update; other numbers of images scale it. */
+  /** For `nbs` images an update; other numbers of images scale it. */
   readonly weightDecay: number;
   /** Fractions are fine; at least 100 batches are warmed up for. */
   readonly warmupEpochs: number;
@@ -50,6 +50,10 @@ export interface DetectorHyperparameters {
   readonly copyPaste: number;
   /** Share of the class targets that is spread over all classes; train.py has it as an option. */
   readonly labelSmoothing: number;
+  /**
+   * Images that make up one update after warm-up, in as many batches as come nearest: the nominal batch size, 64 and fixed in train.py. Small data sets have few updates with it, and learn faster with less.
+   */
+  readonly nbs: number;
 }
 
 type Name = keyof DetectorHyperparameters;
@@ -97,6 +101,7 @@ const FIELDS: Readonly<Record<Name, Field>> = {
   mixup: share(0),
   copyPaste: share(0),
   labelSmoothing: { usual: 0, atLeast: 0, below: 1 },
+  nbs: { usual: 64, atLeast: 1 },
 };
 
 const NAMES = Object.keys(FIELDS) as Name[];

@@ -1,15 +1,12 @@
 import { roundHalfEven } from '../../core/numeric.ts';
 import type { DetectorHyperparameters } from './hyperparameters.ts';
 
-/** Images of one update that learning rate and weight decay are meant for. */
-export const NOMINAL_BATCH = 64;
-
 /** Batches that are warmed up for at least. */
 const LEAST_WARMUP = 100;
 
-/** Batches of so many images that make up one update after warm-up: as near to 64 images as whole batches come. */
-export const accumulatedBatches = (batchSize: number): number =>
-  Math.max(roundHalfEven(NOMINAL_BATCH / batchSize), 1);
+/** Batches of so many images that make up one update after warm-up: as near to `nbs` images as whole batches come. */
+export const accumulatedBatches = (batchSize: number, nbs: number): number =>
+  Math.max(roundHalfEven(nbs / batchSize), 1);
 
 /** Batches that a run is warmed up for, of so many an epoch. */
 export const warmupBatches = (warmupEpochs: number, batches: number): number =>
@@ -23,12 +20,12 @@ export const between = (from: number, to: number, share: number): number => from
  * gradients that wait when an epoch ends; here they wait for the next.
  */
 export function detectorAccumulate(
-  { warmupEpochs }: Pick<DetectorHyperparameters, 'warmupEpochs'>,
+  { warmupEpochs, nbs }: Pick<DetectorHyperparameters, 'warmupEpochs' | 'nbs'>,
   { batchSize, batches }: { readonly batchSize: number; readonly batches: number },
 ): (batch: number) => number {
   const warmup = warmupBatches(warmupEpochs, batches);
   return (batch) =>
     batch > warmup
-      ? accumulatedBatches(batchSize)
-      : Math.max(1, roundHalfEven(between(1, NOMINAL_BATCH / batchSize, batch / warmup)));
+      ? accumulatedBatches(batchSize, nbs)
+      : Math.max(1, roundHalfEven(between(1, nbs / batchSize, batch / warmup)));
 }
