@@ -2,7 +2,6 @@ import {
   type PruneDetectorEvent,
   type PruneDetectorOptions,
   type PruneDetectorStage,
-  type PrunedDetector,
   pruneDetector,
   readBytes,
   readHyperparameters,

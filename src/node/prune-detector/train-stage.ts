@@ -1,6 +1,6 @@
-import { detectorTraining, exportDetector } from '../../detect/index.ts';
+import { type AutoAnchors, exportDetector, type TrainedDetector, trainDetector } from '../../detect/index.ts';
 import type { AnyModule } from '../../nn/index.ts';
-import { type EpochRecord, freeze, type Json, Trainer } from '../../train/index.ts';
+import type { EpochRecord, Json } from '../../train/index.ts';
 import { fileCheckpoint } from '../checkpoint-file.ts';
 import { writeModel } from '../model.ts';
 import { writeTensors } from '../tensors.ts';
@@ -22,64 +22,61 @@ export async function trainStage(run: DetectorRun): Promise<TrainedDense & { rea
   const start = startingDetector(options.model, { classes: names.length, seed });
   const notes = notesOn(start, names.length, epochs);
   for (const text of notes) run.tell({ kind: 'note', text });
-  const trained = epochs === 0 ? [] : await trainDense(run, start, epochs);
-  const { module, anchors, strides } = start;
+  const trained = epochs === 0 ? null : await trainDense(run, start, epochs);
+  const { anchors, strides } = trained ?? start;
+  const { module } = start;
   module.eval();
   writeModel(exportDetector(module, { anchors, strides, names, size }), folder.path(FILES.dense), {
     force: true,
   });
   writeTensors(module.stateDict(), folder.path(FILES.denseWeights), { force: true });
-  return { epochs: trained as readonly EpochRecord[] & Json, notes };
+  const anchorNotes = trained?.fit ? [anchorNote(trained.fit)] : [];
+  return {
+    epochs: (trained?.history.epochs ?? []) as readonly EpochRecord[] & Json,
+    notes: [...notes, ...anchorNotes],
+  };
 }
 
 async function trainDense(
   run: DetectorRun,
   { module, anchors, strides }: StartingDetector,
   epochs: number,
-): Promise<readonly EpochRecord[]> {
+): Promise<TrainedDetector> {
   const { options, folder } = run;
-  const { hyperparameters, freeze: patterns = [], signal } = options;
-  if (patterns.length > 0) freeze(module, patterns);
-  return withTrainingData(run, 'train', async (common) => {
-    const { train, validation, finetune } = detectorTraining({
+  const { hyperparameters, freeze, signal } = options;
+  return withTrainingData(run, 'train', (common) =>
+    trainDetector({
       ...common,
+      model: module,
       anchors,
       strides,
       epochs,
       ...(hyperparameters === undefined ? {} : { hyperparameters }),
-    });
-    const { optimizer: make, scheduler, monitor, restoreBest, ...own } = finetune;
-    const optimizer = make(module, 0);
-    const trainer = new Trainer(module, {
-      ...own,
-      optimizer,
-      scheduler: scheduler?.(optimizer, epochs * train.length) ?? null,
-    });
-    try {
-      const history = await trainer.fit(train, {
-        epochs,
-        validation,
-        ...(monitor === undefined ? {} : { monitor }),
-        ...(restoreBest === undefined ? {} : { restoreBest }),
-        checkpoint: fileCheckpoint(folder.path(CHECKPOINTS.train)),
-        ...(signal ? { signal } : {}),
-        onEpoch: (record) => run.tell({ kind: 'epoch', round: 0, epochs, record }),
-        onProgress: ({ epoch, batch, batches, means }) =>
-          run.tell({
-            kind: 'progress',
-            stage: 'train',
-            title: `training the dense model, epoch ${epoch}/${epochs}`,
-            done: (epoch - 1) * batches + batch,
-            total: epochs * batches,
-            ...(means.loss === undefined ? {} : { loss: means.loss }),
-          }),
-      });
-      return history.epochs;
-    } finally {
-      await trainer.dispose();
-    }
-  });
+      ...(freeze === undefined || freeze.length === 0 ? {} : { freeze }),
+      checkpoint: fileCheckpoint(folder.path(CHECKPOINTS.train)),
+      ...(signal ? { signal } : {}),
+      onAnchors: (fit) => run.tell({ kind: 'note', text: anchorNote(fit) }),
+      onEpoch: (record) => run.tell({ kind: 'epoch', round: 0, epochs, record }),
+      onProgress: ({ epoch, batch, batches, means }) =>
+        run.tell({
+          kind: 'progress',
+          stage: 'train',
+          title: `training the dense model, epoch ${epoch}/${epochs}`,
+          done: (epoch - 1) * batches + batch,
+          total: epochs * batches,
+          ...(means.loss === undefined ? {} : { loss: means.loss }),
+        }),
+    }),
+  );
 }
+
+/** What the check of the anchors came to. */
+const anchorNote = ({ changed, before, after, boxes }: AutoAnchors): string => {
+  const recall = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  return changed
+    ? `anchors were fitted anew to ${boxes} boxes: there is one for ${recall(after.bpr)} of them, before for ${recall(before.bpr)}`
+    : `anchors stay: there is one for ${recall(before.bpr)} of ${boxes} boxes`;
+};
 
 function notesOn(
   { module, architecture, notFitting }: StartingDetector,
