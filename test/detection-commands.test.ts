@@ -112,7 +112,12 @@ describe('secateur detect', () => {
       at('broken.jpg'),
     );
     const none = await typed('detect FOLDER/model.onnx FOLDER/broken.jpg -o FOLDER/none');
-    expect([none.code, none.err]).toEqual([1, expect.stringMatching(/none of the 1 images can be read/)]);
+    expect([none.code, none.err]).toEqual([
+      1,
+      expect.stringMatching(/^secateur: .*broken\.jpg: cannot be read: .*unsupported image format\n$/),
+    ]);
+    const both = await typed('detect FOLDER/model.onnx FOLDER/broken.jpg FOLDER/data.yaml -o FOLDER/none');
+    expect([both.code, both.err]).toEqual([1, expect.stringMatching(/none of the 2 images can be read: /)]);
   });
 
   it('says what does not fit before it does anything', async () => {
@@ -141,6 +146,16 @@ describe('secateur detect', () => {
       ],
       ['FOLDER/model.onnx FOLDER/images/val -o FOLDER/x --conf 2', 2, /--conf/],
       ['lenet5 FOLDER/images/val -o FOLDER/x', 2, /./],
+      [
+        'yolov5n FOLDER/images/val -o FOLDER/x',
+        2,
+        /'yolov5n' is an architecture without trained weights; give a file of it instead, or its weights/,
+      ],
+      [
+        'FOLDER/model.onnx FOLDER/images -o FOLDER/images/val --force',
+        2,
+        /--output: '.*images.val.red\.png' is one of the images themselves; give another folder/,
+      ],
     ];
     for (const [line, code, message] of cases) {
       const result = await typed(`detect ${line}`);

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { FileError, SecateurError } from '../core/errors.ts';
 import type { Detection, Detector } from '../detect/index.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../node/index.ts';
 import type { DetectCommandOptions } from './detection-commands.ts';
 import { openDetector } from './detector-model.ts';
+import { isArchitecture } from './load.ts';
 import { printJson } from './output.ts';
 import { withProgress } from './progress.ts';
 import { renderTable, withCommas } from './table.ts';
@@ -40,6 +41,8 @@ export async function detectCommand(
   const paths = [...new Set(places.flatMap(imagesAt))];
   const plan = drawnPaths(paths, options.output);
   const list = join(options.output, 'detections.json');
+  requireWeights(source, options);
+  requireOthers(plan);
   checkFolder(options, [list, ...plan.values()]);
   const names = options.names === undefined ? undefined : readYoloData(options.names).names;
   const { modelClasses: classes, weights, threads, size } = options;
@@ -88,9 +91,12 @@ export async function detectCommand(
   } finally {
     await detector.dispose();
   }
-  for (const { path, reason } of broken) process.stderr.write(`secateur: ${path}: ${reason}\n`);
+  // One image alone is told by the error.
+  if (paths.length > 1 || found.length > 0)
+    for (const { path, reason } of broken) process.stderr.write(`secateur: ${path}: ${reason}\n`);
   if (found.length === 0) {
-    throw new FileError(paths[0]!, `none of the ${paths.length} images can be read: ${broken[0]?.reason}`);
+    const what = paths.length === 1 ? 'cannot be read' : `none of the ${paths.length} images can be read`;
+    throw new FileError(paths[0]!, `${what}: ${broken[0]?.reason}`);
   }
   const report = jsonOf(source, found, broken, detector, options);
   writeFileAtomic(list, [new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`)], {
@@ -150,6 +156,22 @@ function checkFolder({ output, force = false }: DetectCommandOptions, files: rea
   }
   const there = force ? undefined : files.find((file) => existsSync(file));
   if (there !== undefined) throw new FileError(there, 'exists already; --force writes over it');
+}
+
+/** An architecture by name starts from random weights, which find nothing. */
+function requireWeights(source: string, { weights }: DetectCommandOptions): void {
+  if (weights !== undefined || !isArchitecture(source)) return;
+  throw new UsageError(
+    `'${source}' is an architecture without trained weights; give a file of it instead, or its weights by --weights`,
+  );
+}
+
+/** Images are not drawn over themselves, nor over each other's originals, whatever --force says. */
+function requireOthers(plan: ReadonlyMap<string, string>): void {
+  const originals = new Set([...plan.keys()].map((path) => resolve(path)));
+  const over = [...plan.values()].find((drawn) => originals.has(resolve(drawn)));
+  if (over === undefined) return;
+  throw new UsageError(`--output: '${over}' is one of the images themselves; give another folder`);
 }
 
 function makeFolder(path: string): void {

@@ -33,6 +33,9 @@ export const IMAGE_EXTENSIONS: readonly string[] = [
   '.avif',
 ];
 
+/** Endings of images that YOLOv5's and torchvision's loaders read and sharp does not: they are told as broken, not passed over in silence. */
+const OTHER_EXTENSIONS: readonly string[] = ['.bmp', '.dng', '.mpo', '.pfm', '.ppm', '.pgm'];
+
 /** Headers read at a time: enough to keep every thread busy. */
 const AT_ONCE = 64;
 
@@ -173,11 +176,13 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
-const isImage = (name: string): boolean => IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
+/** Is it the name of an image, also of one that cannot be read here? */
+export const isImagePath = (name: string): boolean =>
+  [...IMAGE_EXTENSIONS, ...OTHER_EXTENSIONS].includes(extname(name).toLowerCase());
 
 /**
  * Opens a folder of class folders, `directory/<class>/…/<image>`: classes in the order of their names and images in that of their paths, as
- * torchvision's `ImageFolder`. Folders whose names begin with a dot are left out, and so are files of other endings than `IMAGE_EXTENSIONS`.
+ * torchvision's `ImageFolder`. Folders whose names begin with a dot are left out, and so are files whose endings are no images'.
  *
  * Needs the package `sharp`. Images are turned as EXIF says; transparency is dropped. Files that are no images are told to `onBroken`, listed in `broken` and
  * left out.
@@ -245,7 +250,7 @@ export function imagesIn(directory: string): string[] {
     // A link to a file is a file; links to folders are not followed, since they may lead in a circle.
     const files = entries.filter(
       (entry) =>
-        isImage(entry.name) &&
+        isImagePath(entry.name) &&
         (entry.isFile() || (entry.isSymbolicLink() && isFile(join(directory, entry.name)))),
     );
     const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));

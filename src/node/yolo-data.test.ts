@@ -169,7 +169,8 @@ describe('yoloDataset', () => {
       .jpeg()
       .toBuffer();
     writeFileSync(at('images', '4.jpg'), whole.subarray(0, whole.length / 3));
-    write('images/missing.png\n', 'list.txt');
+    write('BM', 'images', '5.bmp');
+    write('images/missing.png\nimages/6.dng\n', 'list.txt');
     const told: BrokenImage[] = [];
     const data = readYoloData(write(`val: [images, list.txt]\n${NAMES}`, 'set.yaml'));
     const dataset = await yoloDataset(data, 'val', { onBroken: (broken) => told.push(broken) });
@@ -177,16 +178,18 @@ describe('yoloDataset', () => {
     expect(told.map(({ path }) => path).sort()).toEqual([
       at('images', '2.png'),
       at('images', '3.png'),
+      at('images', '5.bmp'),
+      at('images', '6.dng'),
       at('images', 'missing.png'),
       at('labels', '1.txt'),
     ]);
     expect(told.find(({ path }) => path.endsWith('2.png'))!.reason).toBe(
       '20 x 9 pixels; expected at least 10 on a side',
     );
-    expect(dataset.summary).toEqual({ found: 1, missing: 2, empty: 0, objects: 0, corrupt: 4 });
+    expect(dataset.summary).toEqual({ found: 1, missing: 2, empty: 0, objects: 0, corrupt: 6 });
     // Its header is whole, its pixels are not.
     expect([await dataset.get(1), await dataset.get(1)]).toEqual([null, null]);
-    expect([told.length, dataset.broken.length, dataset.summary.corrupt]).toEqual([5, 5, 5]);
+    expect([told.length, dataset.broken.length, dataset.summary.corrupt]).toEqual([7, 7, 7]);
   });
 
   it('counts what it found, as train.py does', async () => {

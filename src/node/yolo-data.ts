@@ -5,7 +5,7 @@ import { isRecord } from '../core/is-record.ts';
 import type { DetectionDataset, DetectionSample, ImageSize, LabelledBox } from '../detect/index.ts';
 import { readImage } from './decode-rgb.ts';
 import { readBytes, withPath } from './file.ts';
-import { type BrokenImage, IMAGE_EXTENSIONS, imagesIn } from './image-folder.ts';
+import { type BrokenImage, IMAGE_EXTENSIONS, imagesIn, isImagePath } from './image-folder.ts';
 import { loadSharp, readImageSize } from './image-folder-decode.ts';
 import { readYaml } from './yaml.ts';
 import { parseYoloLabels } from './yolo-labels.ts';
@@ -237,19 +237,17 @@ export async function yoloDataset(
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const isImage = (path: string): boolean => IMAGE_EXTENSIONS.includes(extname(path).toLowerCase());
-
 /** Images of a folder, or those that a list names. */
 function imagePaths(place: string): string[] {
   const stat = withPath(place, 'cannot be read', () => statSync(place));
   if (stat.isDirectory()) return imagesIn(place);
-  if (extname(place).toLowerCase() !== LIST_EXTENSION) return [place].filter(isImage);
+  if (extname(place).toLowerCase() !== LIST_EXTENSION) return [place].filter(isImagePath);
   const folder = dirname(place);
   return new TextDecoder()
     .decode(readBytes(place))
     .split(/\r\n|\r|\n/)
     .map((line) => line.trim())
-    .filter(isImage)
+    .filter(isImagePath)
     .map((line) => (isAbsolute(line) ? line : resolve(folder, line)));
 }
 
