@@ -352,7 +352,12 @@ describe('a wrong command line', () => {
     expect(damaged.code).toBe(1);
     expect(damaged.err).toMatch(/damaged\.onnx|ONNX at byte/);
     writeFileSync(at('model.pt'), 'x');
-    expect((await secateur('profile', at('model.pt'))).err).toContain('is not an .onnx file');
+    const checkpoint = await secateur('profile', at('model.pt'));
+    expect([checkpoint.code, checkpoint.err]).toEqual([1, expect.stringMatching(/model\.pt: PyTorch/)]);
+    writeFileSync(at('model.txt'), 'x');
+    expect((await secateur('profile', at('model.txt'))).err).toContain(
+      'is not read as a model; expected an .onnx file, or weights of a built-in architecture (.pt, .pth, .th, .safetensors)',
+    );
   });
 });
 

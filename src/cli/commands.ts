@@ -1,5 +1,13 @@
 import { type Command, Option } from 'commander';
-import { axis, collect, type NamedShape, parseAmount, parseShape, wholeNumber } from './parse.ts';
+import {
+  axis,
+  collect,
+  type NamedShape,
+  parseAmount,
+  parseImageSize,
+  parseShape,
+  wholeNumber,
+} from './parse.ts';
 
 /** How a command is to print. */
 export interface OutputOptions {
@@ -52,6 +60,9 @@ export interface CompareCommandOptions extends ModelOptions, OutputOptions {
 export interface ConvertCommandOptions extends ModelOptions, OutputOptions {
   readonly output: string;
   readonly decode?: boolean;
+  readonly fold?: boolean;
+  readonly size?: readonly [height: number, width: number];
+  readonly batch?: number;
   readonly force?: boolean;
   readonly externalData?: boolean;
 }
@@ -62,7 +73,8 @@ export interface PrintCommandOptions extends ModelOptions, OutputOptions {
 }
 
 /** What stands for a model on the command line. */
-export const MODEL = 'an .onnx file or the name of a built-in architecture';
+export const MODEL =
+  'an .onnx file, a checkpoint (.pt, .pth, .th, .safetensors) or the name of a built-in architecture';
 
 /** Options of every command that loads a model. */
 export const withModel = (command: Command): Command =>
@@ -127,7 +139,10 @@ export function addPrune(program: Command): void {
     .command('prune')
     .description('set weights to zero with masks, and write the pruned model')
     .argument('<model>', MODEL)
-    .requiredOption('-o, --output <file>', 'ONNX file to write');
+    .requiredOption(
+      '-o, --output <file>',
+      '.onnx file to write; or .pt or .safetensors: a state dict with masks, as PyTorch has them',
+    );
   withOutput(withModel(command))
     .addOption(
       new Option('--method <name>', 'which weights go')
@@ -181,7 +196,8 @@ Examples:
   $ secateur prune model.onnx -o pruned.onnx --granularity filter \\
       --method l2 --amount 0.25
   $ secateur prune model.onnx -o pruned.onnx --granularity filter \\
-      --method apoz --amount 0.25 --data calibration.npy`,
+      --method apoz --amount 0.25 --data calibration.npy
+  $ secateur prune resnet20 --weights resnet20.th -o masked.pt --amount 0.5`,
     )
     .action(async (model: string, options: PruneCommandOptions) =>
       (await import('./prune-command.ts')).pruneCommand(model, options),
@@ -218,17 +234,32 @@ Examples:
 export function addConvert(program: Command): void {
   const command = program
     .command('convert')
-    .description('write a model in another form: an architecture as ONNX, its weights as safetensors or .pt')
+    .description(
+      'write a model in another form: a checkpoint or an architecture as ONNX, its weights as safetensors or .pt',
+    )
     .argument('<model>', MODEL)
     .requiredOption('-o, --output <file>', '.onnx, .safetensors or .pt file to write');
   withOutput(withModel(command))
-    .option('--decode', 'YOLOv5: decode boxes in the graph, as Ultralytics exports do')
+    .option(
+      '--decode',
+      'YOLOv5: decode boxes in the graph, as Ultralytics exports do; default of checkpoints',
+    )
+    .option('--no-decode', 'YOLOv5: give the three raw maps')
+    .option(
+      '--fold',
+      'fold batch norms into the convolutions before them, as Ultralytics exports do; default of YOLOv5 checkpoints',
+    )
+    .option('--no-fold', 'keep batch norms, which training on needs')
+    .option('--size <pixels>', 'size of the images: 640 or 384x640 (height first)', parseImageSize)
+    .option('--batch <n>', 'images at once; default any number', wholeNumber(1))
     .option('--external-data', 'keep weights in a file beside the .onnx (done by itself above 2 GB)')
     .option('--force', 'write over an existing file')
     .addHelpText(
       'after',
       `
 Examples:
+  $ secateur convert yolov5n.pt -o yolov5n.onnx
+  $ secateur convert yolov5n.pt -o raw.onnx --no-decode --size 384x640 --batch 1
   $ secateur convert yolov5s --classes 3 --decode -o yolov5s.onnx
   $ secateur convert model.onnx -o weights.safetensors`,
     )

@@ -1,6 +1,6 @@
 import type { Detector, DetectorOptions } from '../detect/index.ts';
 import { Detector as ModelDetector } from '../detect/index.ts';
-import { type AnyModule, GraphModule } from '../nn/index.ts';
+import type { AnyModule } from '../nn/index.ts';
 import type { ModelOptions } from './commands.ts';
 import { isArchitecture, loadModel } from './load.ts';
 
@@ -16,8 +16,9 @@ export function openDetector(
   options: ModelOptions,
   detectorOptions: DetectorOptions,
 ): OpenedDetector {
-  const { module } = loadModel(source, isArchitecture(source) ? { ...options, decode: true } : options);
-  // A graph is compiled once for all images; weights do not change here.
-  const detector = new ModelDetector(module instanceof GraphModule ? module.graph : module, detectorOptions);
+  const isBuilt = isArchitecture(source);
+  const { module, graph } = loadModel(source, isBuilt ? { ...options, decode: true } : options);
+  // A graph is compiled once for all images, and tells the names of the classes; weights do not change here.
+  const detector = new ModelDetector(isBuilt ? module : graph, detectorOptions);
   return { detector, module };
 }

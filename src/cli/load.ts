@@ -3,12 +3,13 @@ import { extname } from 'node:path';
 import { FileError, SecateurError, StateDictError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { manualSeed } from '../core/random.ts';
-import type { Graph, Shape } from '../ir/index.ts';
-import { createModel, exampleInput, modelNames } from '../models/index.ts';
+import type { Graph } from '../ir/index.ts';
+import { createModel, modelNames } from '../models/index.ts';
 import { type AnyModule, fromGraph, trace } from '../nn/index.ts';
-import { readModel } from '../node/index.ts';
+import { isWeightsPath, readModel, WEIGHTS_EXTENSIONS } from '../node/index.ts';
 import type { ModelOptions } from './commands.ts';
 import { tensorsOf } from './inputs.ts';
+import { declaredShape, loadCheckpoint } from './load-checkpoint.ts';
 import type { NamedShape } from './parse.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -29,31 +30,56 @@ export const isArchitecture = (source: string): boolean => isModelName(source) &
 
 const isModelName = (text: string): boolean => modelNames.includes(text.toLowerCase());
 
+/** How a model is loaded. */
+export interface LoadOptions extends ModelOptions {
+  /** YOLOv5: whether boxes are decoded. Default for checkpoints, not for architectures. */
+  readonly decode?: boolean;
+  /** [height, width] of the images of an architecture or a checkpoint. */
+  readonly imageSize?: readonly [height: number, width: number];
+  /** Images at once of an architecture or a checkpoint; any number by default. */
+  readonly batch?: number;
+}
+
 /**
- * Reads an ONNX file or builds an architecture by its name. Throws UsageError for what is neither, and for options that do not fit; the
+ * Reads an ONNX file or a checkpoint of a built-in architecture, or builds an architecture by its name. Throws UsageError for what is none of them, and for options that do not fit; the
  * errors of readers otherwise.
  */
-export function loadModel(
-  source: string,
-  options: ModelOptions & { readonly decode?: boolean },
-): LoadedModel {
+export function loadModel(source: string, options: LoadOptions): LoadedModel {
   if (isArchitecture(source)) return build(source.toLowerCase(), options);
+  if (isWeightsPath(source)) return ofCheckpoint(source, options);
   if (extname(source).toLowerCase() !== '.onnx') {
     throw new UsageError(unknownModel(source));
   }
-  for (const option of ['classes', 'weights', 'decode'] as const) {
-    if (options[option] !== undefined) {
-      throw new UsageError(
-        `--${option} belongs to built-in architectures; '${source}' is a file with its own`,
-      );
-    }
-  }
+  refuse(source, options, ['classes', 'weights', 'decode', 'imageSize', 'batch']);
   const module = ofFile(source, () => fromGraph(readModel(source)));
   const shapes = namedShapes(module.graph, options.shape);
   return { source, module, graph: module.graph, shapes, profileShapes: shapes };
 }
 
-function build(name: string, options: ModelOptions & { readonly decode?: boolean }): LoadedModel {
+/** Throws UsageError for options that a file has no use for. */
+function refuse(source: string, options: LoadOptions, names: readonly (keyof LoadOptions)[]): void {
+  for (const option of names) {
+    if (options[option] === undefined) continue;
+    const [typed, owners] =
+      option === 'classes' || option === 'weights'
+        ? [option, 'built-in architectures']
+        : [option === 'imageSize' ? 'size' : option, 'built-in architectures and checkpoints'];
+    throw new UsageError(`--${typed} belongs to ${owners}; '${source}' is a file with its own`);
+  }
+}
+
+function ofCheckpoint(source: string, options: LoadOptions): LoadedModel {
+  refuse(source, options, ['classes', 'weights']);
+  const { shape, ...others } = options;
+  const { module, graph, example } = loadCheckpoint(source, {
+    ...others,
+    ...(shape === undefined ? {} : { shape: shape.at(-1)!.shape }),
+  });
+  const shapes = namedShapes(graph, shape);
+  return { source, module, graph, shapes, profileShapes: shapes ?? { [graph.feeds[0]!.name]: example } };
+}
+
+function build(name: string, options: LoadOptions): LoadedModel {
   manualSeed(options.seed ?? 0);
   const module = createModel(name, {
     ...(options.classes === undefined ? {} : { classes: options.classes }),
@@ -61,8 +87,8 @@ function build(name: string, options: ModelOptions & { readonly decode?: boolean
   });
   module.eval();
   if (options.weights !== undefined) loadWeights(name, module, options.weights);
-  const example = exampleInput(name);
-  const declared: Shape = ['batch', ...example.slice(1)];
+  const declared = declaredShape(name, options);
+  const example = declared.map((dim, axis) => (typeof dim === 'number' && axis > 0 ? dim : 1));
   const graph = trace(module, [options.shape?.at(-1)?.shape ?? declared]);
   const shapes = namedShapes(graph, options.shape);
   const [input] = graph.feeds;
@@ -82,8 +108,8 @@ function unknownModel(source: string): string {
     return `'${source}' is neither an .onnx file nor a built-in architecture (${modelNames.join(', ')})${meant}`;
   }
   return statSync(source).isDirectory()
-    ? `'${source}' is a folder; expected an .onnx file`
-    : `'${source}' is not an .onnx file; checkpoints of other formats cannot be read as models`;
+    ? `'${source}' is a folder; expected an .onnx file or a checkpoint`
+    : `'${source}' is not read as a model; expected an .onnx file, or weights of a built-in architecture (${WEIGHTS_EXTENSIONS.join(', ')})`;
 }
 
 /** Errors of reading a model that do not name its file are made to. */

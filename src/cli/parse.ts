@@ -20,6 +20,15 @@ export function parseShape(text: string, before: readonly NamedShape[] = []): Na
   return [...before, { input, shape }];
 }
 
+/** [height, width] of an image: `640` for both, or `384x640`. */
+export function parseImageSize(text: string): readonly [height: number, width: number] {
+  const [height, width = height, ...more] = text
+    .split('x')
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : 0));
+  if (height && width && more.length === 0 && Number.isSafeInteger(height * width)) return [height, width];
+  throw new InvalidArgumentError('expected a size such as 640, or height and width such as 384x640');
+}
+
 /** A whole number of at least `least`. */
 export const wholeNumber =
   (least: number) =>
