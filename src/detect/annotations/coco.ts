@@ -1,4 +1,5 @@
 import { FormatError } from '../../core/errors.ts';
+import { isRecord } from '../../core/is-record.ts';
 import type { Box, ImageSize } from '../box.ts';
 import type { AnnotatedImage, AnnotatedObject } from './annotated-image.ts';
 
@@ -74,15 +75,12 @@ function parsed(text: string): Entry {
     if (!(error instanceof SyntaxError)) throw error;
     throw new FormatError('COCO annotations', `are no JSON: ${error.message}`, {}, { cause: error });
   }
-  if (isEntry(content)) return content;
+  if (isRecord(content)) return content;
   throw new FormatError(
     'COCO annotations',
     "expected an object with the lists 'images', 'annotations' and 'categories'",
   );
 }
-
-const isEntry = (value: unknown): value is Entry =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function listOf(content: Entry, key: 'images' | 'annotations' | 'categories'): readonly Entry[] {
   const list = content[key];
@@ -94,7 +92,7 @@ function listOf(content: Entry, key: 'images' | 'annotations' | 'categories'): r
     );
   }
   // What is no object has none of the fields either, and is told as such.
-  return list.map((entry: unknown) => (isEntry(entry) ? entry : {}));
+  return list.map((entry: unknown) => (isRecord(entry) ? entry : {}));
 }
 
 const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 100) ?? 'undefined';

@@ -9,7 +9,7 @@ import type { YoloSplit } from '../yolo-data.ts';
 import { checkShares, type DivideOptions, divideParts } from './divide-parts.ts';
 import { type AnnotationFormat, type FoundAnnotation, findAnnotations } from './find-annotations.ts';
 import { ImageFinder } from './find-images.ts';
-import { checkYoloFolder, type ImageMode, writeYoloData, type YoloEntry } from './write-yolo-data.ts';
+import { checkYoloFolder, type ImageMode, PARTS, writeYoloData, type YoloEntry } from './write-yolo-data.ts';
 
 /** Options of `convertLabels`. */
 export interface ConvertLabelsOptions extends WriteOptions, DivideOptions {
@@ -95,7 +95,7 @@ export async function convertLabels(
   const broken: BrokenImage[] = [...found.broken];
   const entries: YoloEntry[] = [];
   const counts = { clipped: 0, emptyBoxes: 0, difficult: 0, crowd: 0, beforeFirst: 0 };
-  const parts: Partial<Record<YoloSplit, ConvertedPart>> = {};
+  const parts = new Map<YoloSplit, ConvertedPart>();
   const otherClasses = new Map<string, number>();
   const used = new Map<string, string>();
   for (let start = 0; start < placed.length; start += AT_ONCE) {
@@ -126,12 +126,12 @@ export async function convertLabels(
         counts.beforeFirst += annotation.objects.filter(({ box }) => box[0] === -1 || box[1] === -1).length;
       }
       for (const name of written.otherClasses) otherClasses.set(name, (otherClasses.get(name) ?? 0) + 1);
-      const before = parts[part] ?? { images: 0, boxes: 0, empty: 0 };
-      parts[part] = {
+      const before = parts.get(part) ?? { images: 0, boxes: 0, empty: 0 };
+      parts.set(part, {
         images: before.images + 1,
         boxes: before.boxes + written.boxes,
         empty: before.empty + Number(written.boxes === 0),
-      };
+      });
     });
     options.onProgress?.(Math.min(1, (start + AT_ONCE) / placed.length));
   }
@@ -145,7 +145,7 @@ export async function convertLabels(
     format: found.format,
     yaml,
     names,
-    parts,
+    parts: Object.fromEntries(PARTS.flatMap((part) => (parts.has(part) ? [[part, parts.get(part)]] : []))),
     ...counts,
     otherClasses: Object.fromEntries([...otherClasses].sort(([a], [b]) => (a < b ? -1 : 1))),
     unlisted: found.images.length - placed.length,

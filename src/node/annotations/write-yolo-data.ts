@@ -36,7 +36,8 @@ export interface WrittenYoloData {
 }
 
 const YAML = 'data.yaml';
-const PARTS: readonly YoloSplit[] = ['train', 'val', 'test'];
+/** In the order they are told. */
+export const PARTS: readonly YoloSplit[] = ['train', 'val', 'test'];
 
 /** Texts are quoted: to PyYAML, by which YOLOv5 reads, `no`, `12:30` and `=` are none. */
 const YAML_STYLE = { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 } as const;
@@ -71,7 +72,7 @@ export function checkYoloFolder(folder: string, { force = false }: WriteOptions 
  *
  * Throws FileError for an image that does not lie in `images` of the folder, where it is to stay: YOLO would look for its labels elsewhere.
  */
-export function placesOf(
+function placesOf(
   entries: readonly YoloEntry[],
   folder: string,
   mode: ImageMode,
