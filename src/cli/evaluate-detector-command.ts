@@ -14,9 +14,6 @@ import { checkReport, engineVersion, writeReport } from './training-report.ts';
 import { reportLines } from './training-text.ts';
 import { VERSION } from './version.ts';
 
-/** Is the data that of a detector: a YOLO data yaml? */
-export const isDetectionData = (path: string): boolean => /\.ya?ml$/i.test(path);
-
 const figure = (value: number): string => value.toFixed(3);
 
 /** `secateur evaluate MODEL --data FILE.yaml`: precision, recall and mAP of a detector. */

@@ -1,8 +1,6 @@
 import { statSync } from 'node:fs';
-import { Tensor } from '../core/tensor.ts';
 import type { DataLoader } from '../data/index.ts';
 import type { AnyModule } from '../nn/index.ts';
-import { customFromMask, selectParameters } from '../prune/index.ts';
 import {
   distillationLoss,
   type History,
@@ -16,6 +14,7 @@ import {
   weightsNow,
 } from '../train/index.ts';
 import { interruptible } from './interrupt.ts';
+import { keepZeros } from './kept-zeros.ts';
 import { isArchitecture } from './load.ts';
 import { checkOutput, printJson } from './output.ts';
 import { judge, measure, type Verification, writeVerified } from './trained-model.ts';
@@ -147,21 +146,6 @@ function settingsOf(source: string, options: TrainCommandOptions, start: Start) 
     ...(teacher === undefined ? {} : { temperature, alpha }),
     ...(start === 'trained' ? { keepZeros: keep !== false } : {}),
   };
-}
-
-/** Gives weights that have zeros masks of what is not zero. Gives the number of zeros that are kept. */
-function keepZeros(module: AnyModule): number {
-  let kept = 0;
-  for (const [owner, name] of selectParameters(module)) {
-    const { data } = owner.getParameter(name);
-    if (data.dtype !== 'float32') continue;
-    const mask = Float32Array.from(data.float32, (weight) => (weight === 0 ? 0 : 1));
-    const zeros = mask.reduce((count, keep) => count + (keep === 0 ? 1 : 0), 0);
-    if (zeros === 0) continue;
-    customFromMask(owner, name, new Tensor('float32', data.shape, mask));
-    kept += zeros;
-  }
-  return kept;
 }
 
 async function train(

@@ -6,9 +6,9 @@ import type { Graph } from '../ir/index.ts';
 import { type AnyModule, fromGraph, run } from '../nn/index.ts';
 import { nodeCompressors, readModel, writeModel } from '../node/index.ts';
 import { differenceOf, fileSizes, profile, sparsityReport } from '../profile/index.ts';
-import { remove } from '../prune/index.ts';
 import { createSession } from '../runtime/index.ts';
 import { evaluate, type ModelState, stateOf } from '../train/index.ts';
+import { releaseZeros } from './kept-zeros.ts';
 import { uninterrupted } from './output.ts';
 import { withProgress } from './progress.ts';
 import { evaluationLoader } from './training-data.ts';
@@ -74,9 +74,7 @@ export async function writeVerified(
   metrics: readonly string[] = ['accuracy'],
 ): Promise<Verification> {
   const { module, data } = opened;
-  for (const { module: owner, name, parameter } of [...module.parameterPlaces()]) {
-    if (parameter.pruning) remove(owner, name);
-  }
+  releaseZeros(module);
   module.eval();
   uninterrupted(() => writeModel(opened.graph(), output, { force: options.force ?? false }));
   const part = data.test ?? data.validation;

@@ -1,13 +1,21 @@
 import { type Command, Option } from 'commander';
 import { commandLine } from './command-line.ts';
+import { isDetectionData, isTyped, refuseOthers } from './kinds-of-data.ts';
 import { collect, wholeNumber } from './parse.ts';
 import { withRounds } from './rounds-options.ts';
 import { parseCountTarget, parseSizeTarget } from './shrink-parse.ts';
+import {
+  detectorOptions,
+  OF_CLASSIFIERS,
+  OF_DETECTORS,
+  withDetectorTraining,
+} from './train-detector-options.ts';
 import {
   type EvaluateCommandOptions,
   type IterateCommandOptions,
   type LotteryCommandOptions,
   type SensitivityCommandOptions,
+  type Start,
   type TrainCommandOptions,
   withCheckpoint,
   withData,
@@ -18,19 +26,43 @@ import {
   withTraining,
 } from './training-options.ts';
 import { numberIn, parseRewind, parseSeeds, parseShare, parseShares } from './training-parse.ts';
-import { UsageError } from './usage-error.ts';
 
 const DATA_HELP = `
 --data takes a folder of MNIST's idx files, of CIFAR-10's batches, or of class
 folders of images; or .npy and .npz arrays.`;
+
+const DETECTOR_HELP = `
+With a YOLO data .yaml a YOLOv5 is trained as by its train.py: mosaics, warm-up,
+moving averages, AutoAnchor. Epochs are 30 then, batches of 16 images; the best
+epoch by 0.1 mAP50 + 0.9 mAP50-95 is written, with decoded boxes and the names of
+the classes as .onnx, or as weights in a .pt or .safetensors. For other classes
+than the weights are of, the layers that give the maps begin anew. --lr,
+--momentum, --weight-decay, --warmup and --label-smoothing go before --hyp FILE.`;
+
+/** What `train` and `finetune` do: each kind of data has a command of its own. */
+const trainingAction =
+  (args: readonly string[], start: Start) =>
+  async (source: string, options: Omit<TrainCommandOptions, 'line'>, own: Command): Promise<void> => {
+    refuseOthers(own, options.data, { ofClassifiers: OF_CLASSIFIERS, ofDetectors: OF_DETECTORS });
+    const given = { ...options, line: commandLine(args) };
+    if (isDetectionData(options.data)) {
+      const { trainDetectorCommand } = await import('./train-detector-command.ts');
+      return trainDetectorCommand(source, detectorOptions(own, given as never), start);
+    }
+    const { trainCommand, finetuneCommand } = await import('./train-command.ts');
+    return start === 'fresh' ? trainCommand(source, given) : finetuneCommand(source, given);
+  };
 
 /** `secateur train` */
 export function addTrain(program: Command, args: readonly string[]): void {
   const command = program
     .command('train')
     .description('train an architecture from fresh weights, and write it as ONNX')
-    .argument('<name>', 'a built-in architecture: lenet5, resnet20 to resnet110, mobilenet_v2');
-  withTraining(command, { epochs: 10, start: 'fresh' })
+    .argument(
+      '<name>',
+      'a built-in architecture: lenet5, resnet20 to resnet110, mobilenet_v2, yolov5n to yolov5x',
+    );
+  withDetectorTraining(withTraining(command, { epochs: 10, start: 'fresh' }))
     .addHelpText(
       'after',
       `${DATA_HELP}
@@ -38,6 +70,7 @@ export function addTrain(program: Command, args: readonly string[]): void {
 Without --validation-split the data's test half is what accuracy is reported on.
 Masks hold in training: what is pruned stays exactly zero. The file is read back
 and run in onnxruntime before the command says that it is done.
+${DETECTOR_HELP}
 
 Examples:
   $ secateur train lenet5 --data mnist -o lenet5.onnx --epochs 5
@@ -45,11 +78,11 @@ Examples:
       --lr 0.1 --weight-decay 5e-4 --augment crop,flip --warmup 1 \\
       --checkpoint resnet20.ckpt --report resnet20.html
   $ secateur train lenet5 --data mnist -o sparse.onnx --gradual magnitude \\
-      --sparsity 0.9`,
+      --sparsity 0.9
+  $ secateur train yolov5n --weights yolov5n.pt --data bccd.yaml \\
+      -o cells.onnx --size 320 --epochs 30 --report cells.html`,
     )
-    .action(async (name: string, options: Omit<TrainCommandOptions, 'line'>) =>
-      (await import('./train-command.ts')).trainCommand(name, { ...options, line: commandLine(args) }),
-    );
+    .action(trainingAction(args, 'fresh'));
 }
 
 /** `secateur finetune` */
@@ -57,32 +90,38 @@ export function addFinetune(program: Command, args: readonly string[]): void {
   const command = program
     .command('finetune')
     .description('train a model further, its pruned weights kept at zero, and write it as ONNX')
-    .argument('<model>', 'an .onnx file, or an architecture with --weights');
-  withTraining(command, { epochs: 5, start: 'trained' })
-    .option('--no-keep-zeros', 'train weights that are zero too')
+    .argument('<model>', 'an .onnx file, a checkpoint of a YOLOv5 (.pt), or an architecture with --weights');
+  withDetectorTraining(
+    withTraining(command, { epochs: 5, start: 'trained' }).option(
+      '--no-keep-zeros',
+      'train weights that are zero too',
+    ),
+  )
     .addHelpText(
       'after',
       `${DATA_HELP}
 
 Weights of convolutions and linear layers that are zero stay zero. With
 --teacher MODEL the model learns from another one's outputs too.
+${DETECTOR_HELP}
 
 Examples:
   $ secateur prune lenet5.onnx -o pruned.onnx --amount 0.9 --global
   $ secateur finetune pruned.onnx --data mnist -o finetuned.onnx --epochs 2
   $ secateur finetune pruned.onnx --data mnist -o student.onnx \\
-      --teacher lenet5.onnx`,
+      --teacher lenet5.onnx
+  $ secateur finetune yolov5n.pt --data bccd.yaml -o cells.onnx --size 320
+  $ secateur finetune small.onnx --data bccd.yaml -o better.onnx --size 320 \\
+      --hyp hyp.yaml --freeze model.0 --freeze 'model.[1-3]' --cos-lr`,
     )
-    .action(async (model: string, options: Omit<TrainCommandOptions, 'line'>) =>
-      (await import('./train-command.ts')).finetuneCommand(model, { ...options, line: commandLine(args) }),
-    );
+    .action(trainingAction(args, 'trained'));
 }
 
-/** Options of `evaluate` that belong to classifiers alone, as they are typed. */
-const OF_CLASSIFIERS = { split: '--split', metric: '--metric', normalize: '--normalize', shape: '--shape' };
-
-/** Options of `evaluate` that belong to detectors alone. */
-const OF_DETECTORS = { task: '--task', size: '--size', conf: '--conf', iou: '--iou', rect: '--rect' };
+/** Options of `evaluate` that belong to models of one kind, as commander calls them. */
+const EVALUATE_OPTIONS = {
+  ofClassifiers: ['split', 'metric', 'normalize', 'shape'],
+  ofDetectors: ['task', 'size', 'conf', 'iou', 'rect'],
+};
 
 /** `secateur evaluate` */
 export function addEvaluate(program: Command, args: readonly string[]): void {
@@ -127,22 +166,17 @@ Examples:
   $ secateur evaluate small.onnx --data bccd.yaml --task test --size 416`,
     )
     .action(async (model: string, options: Omit<EvaluateCommandOptions, 'line'>, own: Command) => {
-      const { isDetectionData, evaluateDetectorCommand } = await import('./evaluate-detector-command.ts');
-      const isDetection = isDetectionData(options.data);
-      for (const [name, option] of Object.entries(isDetection ? OF_CLASSIFIERS : OF_DETECTORS)) {
-        if (own.getOptionValueSource(name) !== 'cli') continue;
-        throw new UsageError(
-          isDetection
-            ? `${option} belongs to classifiers; '${options.data}' is the data of a detector`
-            : `${option} belongs to detectors, whose --data is a .yaml; got '${options.data}'`,
-        );
-      }
+      refuseOthers(own, options.data, EVALUATE_OPTIONS);
       const given = { ...options, line: commandLine(args) };
-      if (!isDetection) return (await import('./evaluate-command.ts')).evaluateCommand(model, given);
+      if (!isDetectionData(options.data))
+        return (await import('./evaluate-command.ts')).evaluateCommand(model, given);
       const { batchSize, ...rest } = given;
       // Classifiers' batches are larger than those that val.py puts into one size.
-      const isTyped = own.getOptionValueSource('batchSize') === 'cli';
-      return evaluateDetectorCommand(model, { ...rest, batchSize: isTyped ? batchSize : 32 });
+      const { evaluateDetectorCommand } = await import('./evaluate-detector-command.ts');
+      return evaluateDetectorCommand(model, {
+        ...rest,
+        batchSize: isTyped(own, 'batchSize') ? batchSize : 32,
+      });
     });
 }
 

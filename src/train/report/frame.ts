@@ -30,10 +30,19 @@ export function runReport(frame: ReportFrame, sections: readonly ReportSection[]
   };
 }
 
-/** A metric's name as people say it: `loss`, `accuracy`, `top-5 accuracy`. */
+/** What people call the numbers of detectors. */
+const TITLES: ReadonlyMap<string, string> = new Map([
+  ['map50', 'mAP50'],
+  ['map', 'mAP50-95'],
+  ['box', 'box loss'],
+  ['obj', 'objectness loss'],
+  ['cls', 'class loss'],
+]);
+
+/** A metric's name as people say it: `loss`, `accuracy`, `top-5 accuracy`, `mAP50`. */
 export const metricTitle = (name: string): string => {
   const top = /^top(\d+)$/.exec(name);
-  return top ? `top-${top[1]} accuracy` : name;
+  return top ? `top-${top[1]} accuracy` : (TITLES.get(name) ?? name);
 };
 
 /** Is it a share, which is shown in percent? Losses and what callers define are not. */

@@ -42,7 +42,9 @@ function epochChart(epochs: readonly EpochRecord[], metric: string): LineChart {
 const finite = (value: number | undefined): number | null =>
   value !== undefined && Number.isFinite(value) ? value : null;
 
-export const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+/** With a capital letter at its beginning; `mAP` stays as it is. */
+export const capital = (text: string): string =>
+  /^[a-z][A-Z]/.test(text) ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 /** A table of epochs: step, learning rate, every metric of training and validation, and time. */
 function epochTable(epochs: readonly EpochRecord[]): ReportTable {

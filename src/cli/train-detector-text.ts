@@ -1,0 +1,48 @@
+import { statSync } from 'node:fs';
+import type { AutoAnchors, TrainedDetector } from '../detect/index.ts';
+import { bytes } from './table.ts';
+import type { OpenedDetector } from './train-detector-model.ts';
+import type { JudgedFile } from './trained-detector.ts';
+
+/** What the check of the anchors came to. */
+export function anchorText({ changed, before, after, boxes }: AutoAnchors): string {
+  const recall = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const of = `of ${boxes.toLocaleString('en-US')} boxes`;
+  return changed
+    ? `fitted anew: one for ${recall(after.bpr)} ${of}, before for ${recall(before.bpr)}`
+    : `there is one for ${recall(before.bpr)} ${of}; they stay`;
+}
+
+/** Notes on where the weights are from. */
+export function transferText({ transfer }: OpenedDetector): string[] {
+  if (transfer === null)
+    return ['all weights begin anew; --weights FILE would take over those of a checkpoint that fit'];
+  const { from, tensors, notFitting } = transfer;
+  if (notFitting.length === 0) return [`all weights are those of ${from}`];
+  const fresh = notFitting.map(({ name }) => name).join(', ');
+  return [
+    `${tensors - notFitting.length} of ${tensors} tensors are those of ${from}; for other classes these begin anew: ${fresh}`,
+  ];
+}
+
+/** What came of a run. */
+export function outcomeLines(
+  output: string,
+  { history }: TrainedDetector,
+  judged: readonly JudgedFile[],
+): string[] {
+  const figure = (value: number): string => value.toFixed(3);
+  const { best, epochs, ended } = history;
+  return [
+    ...(ended === 'early-stopping' ? ['ended early         no better epoch within the patience'] : []),
+    ...(best ? [`best epoch          ${best.epoch} of ${epochs.length}`] : []),
+    ...judged.map(
+      ({ split, result }) =>
+        `${`on ${split}`.padEnd(20)}mAP50 ${figure(result.map50)}, mAP50-95 ${figure(result.map)}, precision ${figure(result.precision)}, recall ${figure(result.recall)}`,
+    ),
+    ...(judged.at(-1)?.result.classes ?? []).map(
+      ({ name, map50, map }) => `${`  ${name}`.padEnd(20)}mAP50 ${figure(map50)}, mAP50-95 ${figure(map)}`,
+    ),
+    `wrote               ${output} (${bytes(statSync(output).size)})`,
+  ];
+}
