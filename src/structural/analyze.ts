@@ -23,6 +23,7 @@ import { type Findings, NodeChannels } from './channels-context.ts';
 import type { Coupling, Rectangle } from './coupling.ts';
 import { Labels } from './labels.ts';
 import { parameterNames } from './parameter-names.ts';
+import { reshapeConstants } from './reshape-constants.ts';
 import { unshareVectors } from './unshare.ts';
 
 /** How a graph is analysed. */
@@ -43,6 +44,7 @@ const MOST_LABELS = 1 << 23;
 export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): Coupling {
   const { graph } = cloneGraph(original);
   liftConstants(graph);
+  reshapeConstants(graph);
   const copies = unshareVectors(graph);
   const shapes = shapesOf(graph, options.shapes ?? {});
   const inference = inferShapes(graph, { shapes });
