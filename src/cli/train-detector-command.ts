@@ -5,6 +5,7 @@ import {
   type DetectionDataset,
   type DetectionResult,
   type DetectorHyperparameters,
+  describeAnchors,
   detectionSections,
   detectorHyperparameters,
   hyperparameterFile,
@@ -27,7 +28,7 @@ import { epochHead, epochLine } from './prune-detector-text.ts';
 import { tellBroken } from './tell-broken.ts';
 import { type OpenedDetector, openDetectorToTrain } from './train-detector-model.ts';
 import type { TrainDetectorCommandOptions } from './train-detector-options.ts';
-import { anchorText, outcomeLines, transferText } from './train-detector-text.ts';
+import { outcomeLines, transferText } from './train-detector-text.ts';
 import { type JudgedFile, OUTPUTS, writeDetector } from './trained-detector.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
 import type { Start } from './training-options.ts';
@@ -197,7 +198,7 @@ async function train(
       ...(threads === undefined ? {} : { threads }),
       ...(patience === undefined ? {} : { patience }),
       ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
-      onAnchors: (found: AutoAnchors) => tell(`anchors             ${anchorText(found)}`),
+      onAnchors: (found: AutoAnchors) => noteLines([describeAnchors(found)]).forEach(tell),
       onEpoch: (record) => {
         if (first) tell(`\n${epochHead()}`);
         first = false;
@@ -304,7 +305,7 @@ async function report(
         ['training on', partText(data.train)],
         ['validation', partText(data.validation)],
         ...(data.test ? [['test', partText(data.test)] as const] : []),
-        ...(fit ? [['anchors', anchorText(fit)] as const] : []),
+        ...(fit ? [['anchors', describeAnchors(fit)] as const] : []),
         ['batch size', options.batchSize],
         ...factsOf(settings),
         [

@@ -1,17 +1,8 @@
 import { statSync } from 'node:fs';
-import type { AutoAnchors, TrainedDetector } from '../detect/index.ts';
+import type { TrainedDetector } from '../detect/index.ts';
 import { bytes } from './table.ts';
 import type { OpenedDetector } from './train-detector-model.ts';
 import type { JudgedFile } from './trained-detector.ts';
-
-/** What the check of the anchors came to. */
-export function anchorText({ changed, before, after, boxes }: AutoAnchors): string {
-  const recall = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const of = `of ${boxes.toLocaleString('en-US')} boxes`;
-  return changed
-    ? `fitted anew: one for ${recall(after.bpr)} ${of}, before for ${recall(before.bpr)}`
-    : `there is one for ${recall(before.bpr)} ${of}; they stay`;
-}
 
 /** Notes on where the weights are from. */
 export function transferText({ transfer }: OpenedDetector): string[] {

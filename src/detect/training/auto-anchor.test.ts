@@ -5,7 +5,7 @@ import { Tensor } from '../../core/tensor.ts';
 import { COCO_ANCHORS } from '../../models/index.ts';
 import type { LabelledBox } from '../box.ts';
 import { detectionDataset } from '../dataset.ts';
-import { anchorFit, autoAnchor, kmeanAnchors } from './auto-anchor.ts';
+import { anchorFit, autoAnchor, describeAnchors, kmeanAnchors } from './auto-anchor.ts';
 import { kMeans } from './k-means.ts';
 
 interface Fit {
@@ -180,6 +180,21 @@ describe('autoAnchor', () => {
       .flatMap((side, index, all) => (index % 2 ? [side * all[index - 1]!] : []));
     expect(areas).toEqual([...areas].sort((a, b) => a - b));
     expect(await autoAnchor(dataset, COCO_ANCHORS, { imageSize: 64 })).toEqual(found);
+  });
+
+  it('is told in a sentence', () => {
+    const fit = {
+      anchors: COCO_ANCHORS,
+      before: { bpr: 0.5, aat: 1 },
+      after: { bpr: 0.995, aat: 3 },
+      boxes: 2804,
+    };
+    expect(describeAnchors({ ...fit, changed: true })).toBe(
+      'anchors were fitted anew to 2,804 boxes: there is one for 99.5 % of them, before for 50.0 %',
+    );
+    expect(describeAnchors({ ...fit, changed: false })).toBe(
+      'anchors stay: there is one for 50.0 % of 2,804 boxes',
+    );
   });
 
   it('says where there are no boxes', async () => {

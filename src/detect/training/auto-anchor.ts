@@ -196,6 +196,15 @@ export async function autoAnchor(
   return after.bpr > before.bpr ? { ...kept, anchors: found, changed: true, after } : kept;
 }
 
+/** What a check of the anchors came to, a sentence: `anchors stay: there is one for 99.8 % of 2,804 boxes`. */
+export function describeAnchors({ changed, before, after, boxes }: AutoAnchors): string {
+  const recall = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const count = boxes.toLocaleString('en-US');
+  return changed
+    ? `anchors were fitted anew to ${count} boxes: there is one for ${recall(after.bpr)} of them, before for ${recall(before.bpr)}`
+    : `anchors stay: there is one for ${recall(before.bpr)} of ${count} boxes`;
+}
+
 /** Widths and heights of all boxes where the longer side of their image is `imageSize`; and the same made smaller or larger at random, image by image. */
 async function boxSizes(
   dataset: DetectionDataset,

@@ -6,6 +6,7 @@ export {
   type AutoAnchors,
   anchorFit,
   autoAnchor,
+  describeAnchors,
   type KmeanAnchorsOptions,
   kmeanAnchors,
 } from './auto-anchor.ts';

@@ -1,4 +1,4 @@
-import { type AutoAnchors, exportDetector, type TrainedDetector, trainDetector } from '../../detect/index.ts';
+import { describeAnchors, exportDetector, type TrainedDetector, trainDetector } from '../../detect/index.ts';
 import type { AnyModule } from '../../nn/index.ts';
 import type { EpochRecord, Json } from '../../train/index.ts';
 import { fileCheckpoint } from '../checkpoint-file.ts';
@@ -30,7 +30,7 @@ export async function trainStage(run: DetectorRun): Promise<TrainedDense & { rea
     force: true,
   });
   writeTensors(module.stateDict(), folder.path(FILES.denseWeights), { force: true });
-  const anchorNotes = trained?.fit ? [anchorNote(trained.fit)] : [];
+  const anchorNotes = trained?.fit ? [describeAnchors(trained.fit)] : [];
   return {
     epochs: (trained?.history.epochs ?? []) as readonly EpochRecord[] & Json,
     notes: [...notes, ...anchorNotes],
@@ -55,7 +55,7 @@ async function trainDense(
       ...(freeze === undefined || freeze.length === 0 ? {} : { freeze }),
       checkpoint: fileCheckpoint(folder.path(CHECKPOINTS.train)),
       ...(signal ? { signal } : {}),
-      onAnchors: (fit) => run.tell({ kind: 'note', text: anchorNote(fit) }),
+      onAnchors: (fit) => run.tell({ kind: 'note', text: describeAnchors(fit) }),
       onEpoch: (record) => run.tell({ kind: 'epoch', round: 0, epochs, record }),
       onProgress: ({ epoch, batch, batches, means }) =>
         run.tell({
@@ -69,14 +69,6 @@ async function trainDense(
     }),
   );
 }
-
-/** What the check of the anchors came to. */
-const anchorNote = ({ changed, before, after, boxes }: AutoAnchors): string => {
-  const recall = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  return changed
-    ? `anchors were fitted anew to ${boxes} boxes: there is one for ${recall(after.bpr)} of them, before for ${recall(before.bpr)}`
-    : `anchors stay: there is one for ${recall(before.bpr)} of ${boxes} boxes`;
-};
 
 function notesOn(
   { module, architecture, notFitting }: StartingDetector,
