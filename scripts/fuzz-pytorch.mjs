@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * `node scripts/fuzz-pytorch.mjs [--count 10000] [--seed 1] [--from FOLDER]`: reads mutated PyTorch checkpoints (bits flipped, bytes overwritten, cut
- * out, put in, spliced from other checkpoints; pickles changed under right checksums). Each must give tensors or an error of the package, within 5 seconds; all of
+ * out, put in, spliced from other checkpoints; pickles changed under right checksums). Each must give tensors or an error of the package, within 5 seconds of computing; all of
  * them together may raise the peak of memory by no more than twice the largest file and 100 MB. `--from` is a build to test; without it dist is built. Exit
  * status 1 where one fails.
  */
@@ -159,6 +159,12 @@ function checkpoints() {
 /** The stable code of an error of the package. @param {unknown} error */
 const codeOf = (error) => /** @type {{ code: string }} */ (error).code;
 
+/** Milliseconds that the process has computed for: those it waited on a busy machine are none of the reader's. */
+const cpuTime = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
 /** Frees what the process does not need any more. */
 const collect = () => {
   setFlagsFromString('--expose-gc');
@@ -211,7 +217,7 @@ async function main() {
     };
     // What files before have left behind is not this one's.
     if (bytes.byteLength > 2 ** 18 || index % 50 === 0) collect();
-    const start = performance.now();
+    const start = cpuTime();
     try {
       const { tensors } = parsePyTorch(bytes);
       read++;
@@ -227,7 +233,7 @@ async function main() {
       if (code === undefined) fail(error instanceof Error ? String(error.stack) : String(error));
       else refused.set(code, (refused.get(code) ?? 0) + 1);
     }
-    const took = performance.now() - start;
+    const took = cpuTime() - start;
     slowest = Math.max(slowest, took);
     if (took > 5000) fail(`took ${Math.round(took)} ms`);
   }
