@@ -59,7 +59,7 @@ describe('secateur train with a YOLO data set', () => {
       epochs: 2,
       optimizer: 'adam',
       schedule: 'cosine',
-      hyperparameters: { lr0: 0.005, mosaic: 0.5, weight_decay: 0.0005 },
+      hyperparameters: { lr0: 0.005, mosaic: 0.5, weight_decay: 0.0005, nbs: 64 },
     });
     expect(found.data).toMatchObject({
       kind: 'yolo',

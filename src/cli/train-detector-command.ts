@@ -101,12 +101,12 @@ function check(options: TrainDetectorCommandOptions): DetectorHyperparameters {
   checkOutput(options, OUTPUTS);
   checkReport(options);
   checkCheckpoint(options);
-  const { hyp, lr, momentum, weightDecay, warmup, labelSmoothing, data } = options;
+  const { hyp, lr, momentum, weightDecay, warmup, labelSmoothing, data, batchSize } = options;
   if (!existsSync(data))
     throw new FileError(data, 'cannot be read: there is no such file or folder (--data)');
-  // What is typed goes before what the file says.
+  // What is typed goes before what the file says. Without one each batch makes an update: one's own images are few.
   return detectorHyperparameters({
-    ...(hyp === undefined ? {} : readHyperparameters(hyp)),
+    ...(hyp === undefined ? { nbs: batchSize } : readHyperparameters(hyp)),
     ...(lr === undefined ? {} : { lr0: lr }),
     ...(momentum === undefined ? {} : { momentum }),
     ...(weightDecay === undefined ? {} : { weightDecay }),

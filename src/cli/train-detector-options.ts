@@ -60,7 +60,10 @@ export const withDetectorTraining = (command: Command): Command =>
   command
     .optionsGroup('Detectors, whose --data is a .yaml:')
     .option('--size <pixels>', `size of the images, a multiple of 32; default ${SIZE}`, wholeNumber(32))
-    .option('--hyp <file>', "hyperparameters by Ultralytics' names, .yaml; default those of hyp.scratch-low")
+    .option(
+      '--hyp <file>',
+      "hyperparameters by Ultralytics' names, .yaml; default those of hyp.scratch-low, with an update each batch (nbs)",
+    )
     .option('--cos-lr', 'let the learning rate fall along a cosine instead of a line')
     .option(
       '--freeze <pattern>',
