@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { UnsupportedError } from '../core/errors.ts';
 import { fromFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
-import { type AnyModule, manualSeed } from '../nn/index.ts';
+import { type AnyModule, manualSeed, transferWeights } from '../nn/index.ts';
 import { readTensors } from '../node/index.ts';
 import {
+  COCO_ANCHORS,
   type CreateModelOptions,
   createModel,
   modelFromTensors,
@@ -173,4 +174,29 @@ describe('modelFromTensors', () => {
     const model = modelFromTensors(readTensors(weights(file)));
     expect(model).toMatchObject({ name, options: { classes } });
   });
+
+  it.skipIf(!existsSync(WEIGHTS))(
+    'goes into a network of other classes but for its last layer (skipped where ../shared is absent)',
+    () => {
+      manualSeed(0);
+      const own = createModel('yolov5n', { classes: 3, anchors: ANCHORS }) as Yolov5;
+      const tensors = readTensors(weights('yolov5n.pt'));
+      const report = transferWeights(own, tensors);
+      expect(report.notFitting.map(({ name, expected, found }) => [name, expected[0], found[0]])).toEqual(
+        [0, 1, 2].flatMap((map) => [
+          [`model.24.m.${map}.weight`, 24, 255],
+          [`model.24.m.${map}.bias`, 24, 255],
+        ]),
+      );
+      expect([report.missing, report.unexpected]).toEqual([[], []]);
+      // `Transferred 343/349 items from yolov5n.pt`, as train.py says.
+      expect(report.loaded.length).toBe(343);
+      expect(own.detect.anchors).toEqual(COCO_ANCHORS);
+      const kept = createModel('yolov5n', { classes: 3, anchors: ANCHORS }) as Yolov5;
+      expect(transferWeights(kept, tensors, { exclude: ['*.anchors'] }).excluded).toEqual([
+        'model.24.anchors',
+      ]);
+      expect(kept.detect.anchors).toEqual(ANCHORS);
+    },
+  );
 });

@@ -37,6 +37,7 @@ describe('freeze', () => {
       false,
     ]);
     expect(freeze(model, 'fc.w?ight')).toEqual(['fc.weight']);
+    expect(freeze(smallNet(), '[bf]*.bias')).toEqual(['bn.bias', 'fc.bias']);
   });
 
   it('leaves parameters as they are to the bit, while running statistics move as in PyTorch', async () => {

@@ -4,7 +4,7 @@ import { nearest } from '../core/nearest.ts';
 import type { AnyModule } from '../nn/index.ts';
 
 /**
- * Freezes parameters by patterns over their names, in which `*` stands for any characters and `?` for one: `model.0` freezes what stands in it, `*.bias` all biases. They get no gradient (`requiresGrad`), and the step's graph computes
+ * Freezes parameters by patterns over their names, in which `*` stands for any characters, `?` for one and `[0-4]` for one of these: `model.0` freezes what stands in it, `*.bias` all biases. They get no gradient (`requiresGrad`), and the step's graph computes
  * none for them. As in PyTorch and YOLOv5's `--freeze`, the running statistics of batch norms go on moving in training mode.
  *
  * Gives the names of what was frozen, each once. Throws ArgumentError where a pattern matches nothing; nothing has changed then.
