@@ -80,7 +80,10 @@ export const withPruneDetector = (command: Command): Command =>
     .option('--finetune-epochs <n>', 'epochs after each cut', wholeNumber(1), 20)
     .option('--size <pixels>', 'size of the images, a multiple of 32', wholeNumber(32), 320)
     .option('--batch-size <n>', 'images in a batch', wholeNumber(1), 16)
-    .option('--hyp <file>', "hyperparameters by Ultralytics' names, .yaml")
+    .option(
+      '--hyp <file>',
+      "hyperparameters by Ultralytics' names, .yaml; by default Ultralytics' usual ones with an update each batch",
+    )
     .option('--finetune-hyp <file>', 'others for after the cuts')
     .option('--cos-lr', 'let the learning rate fall along a cosine instead of a line')
     .option(

@@ -21,7 +21,7 @@ export interface PruneDetectorOptions {
   readonly size?: number;
   /** Default 16. */
   readonly batchSize?: number;
-  /** Of the dense model's training; Ultralytics' usual ones where left out. */
+  /** Of the dense model's training; where left out Ultralytics' usual ones, but an update each batch (`nbs`): one's own images are few. */
   readonly hyperparameters?: Partial<DetectorHyperparameters>;
   /** Of the training after each cut; as those of the dense model by default. */
   readonly finetuneHyperparameters?: Partial<DetectorHyperparameters>;

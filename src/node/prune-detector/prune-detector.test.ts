@@ -22,7 +22,7 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'secateur-story-'));
   await writeSquares(root, { train: 8, val: 4, test: 4 });
   writeTinyDetector(at('tiny.onnx'));
-});
+}, 60_000);
 afterAll(() => rmSync(root, { recursive: true }));
 
 const options = (folder: string, more: Partial<PruneDetectorOptions> = {}): PruneDetectorOptions => ({

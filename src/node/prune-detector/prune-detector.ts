@@ -34,7 +34,9 @@ import { trainStage } from './train-stage.ts';
  *
  * Throws ArgumentError for options that cannot be, and where the folder holds a run with others; FileError and FormatError for what cannot be read or written; the reason of `signal`; and what training and cutting throw.
  */
-export async function pruneDetector(options: PruneDetectorOptions): Promise<PrunedDetector> {
+export async function pruneDetector(given: PruneDetectorOptions): Promise<PrunedDetector> {
+  const { hyperparameters = { nbs: given.batchSize ?? 16 } } = given;
+  const options: PruneDetectorOptions = { ...given, hyperparameters };
   const settings = settingsOf(options);
   const data = readYoloData(options.data);
   const splits = await openSplits(options, data);

@@ -24,7 +24,7 @@ beforeAll(() => {
   writeModel(exportDetector(trained.eval(), { names: ['a', 'b', 'c', 'd'], size: 64 }), at('yolov5n.onnx'));
   writeTensors(new LeNet5().stateDict(), at('lenet5.pt'));
   writeFileSync(at('page.pt'), '<html>');
-});
+}, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const digest = (tensors: ReadonlyMap<string, Tensor>): string => {
