@@ -50,7 +50,11 @@ export function readLegacyContainer(bytes: Uint8Array, budget: MemoryBudget): Co
     throw fail(`${what}, found ${describeValue(found)}`, offset, field);
   };
 
-  expectValue('magic number', MAGIC, "the file is a pickle, but does not begin with PyTorch's magic number");
+  expectValue(
+    'magic number',
+    MAGIC,
+    "the file is a pickle, but does not begin with PyTorch's magic number: expected what torch.save writes",
+  );
   expectValue('protocol version', VERSION, `expected version ${VERSION} of the format`);
   next('system', none);
   const root = next('value', (id, context) => {

@@ -33,7 +33,16 @@ describe('files that are no checkpoints, or damaged', () => {
     ],
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /compressed by gzip; unpack it first/],
     ['other bytes', Uint8Array.of(1, 2, 3), /begins with 01 02 03, which no checkpoint does/],
-    ['another pickle', pickle(']'), /does not begin with PyTorch's magic number, found a list/],
+    [
+      'another pickle',
+      pickle(']'),
+      /does not begin with PyTorch's magic number: expected what torch\.save writes, found a list/,
+    ],
+    [
+      'what pickle.dump writes',
+      archive(dictOf(tensorOf('ctorch.storage\n_load_from_bytes\nC\x00\x85R'))),
+      /written by pickle\.dump, which is not read; write it by torch\.save/,
+    ],
     [
       'a zip without a pickle',
       zipSync({ 'b.txt': strToU8('b') }),

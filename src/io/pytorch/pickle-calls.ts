@@ -110,6 +110,9 @@ function viewOf(
   const [storage, offset, shape, strides] = args;
   const dims = sizes(shape);
   const steps = sizes(strides);
+  if (storage instanceof PickledObject && storage.type.path === 'torch.storage._load_from_bytes') {
+    throw context.fail('the tensor was written by pickle.dump, which is not read; write it by torch.save');
+  }
   if (
     !(storage instanceof TensorStorage && isWhole(offset) && offset >= 0 && dims && steps) ||
     dims.length !== steps.length

@@ -139,6 +139,11 @@ describe('the machine', () => {
     expect((entries as PickledObject).items).toEqual([3]);
   });
 
+  it('reads names of files that are no text', () => {
+    // 'a\\udcffb' by surrogateescape, then a whole character of the same first byte.
+    expect(readText(0x8c, 8, 'a\xed\xb3\xbfb\xed\x9f\xbf.')).toBe('a\ufffdb\ud7ff');
+  });
+
   it('passes persistent ids on', () => {
     expect(readText('Pname\n.')).toEqual(['name']);
     expect(readText('K\x07Q.')).toEqual([7]);
@@ -169,6 +174,7 @@ describe('the machine', () => {
     ['a text without quotes', bytesOf('Sx\n.'), /a text in quotes was expected/],
     ['a character beyond Unicode', bytesOf('V\\U7fffffff\n.'), /a character is beyond Unicode/],
     ['text that is not UTF-8', bytesOf(0x8c, 1, 0xff, '.'), /not valid UTF-8/],
+    ['text that ends within a surrogate', bytesOf(0x8c, 2, '\xed\xb3.'), /not valid UTF-8/],
     [
       'a very long number',
       bytesOf(0x8b, '\xff\xff\xff\x7f.'),

@@ -103,9 +103,9 @@ export class PickleReader {
     return line;
   }
 
-  /** Text of UTF-8 bytes. */
+  /** Text of UTF-8 bytes. Halves of surrogate pairs, by which Python tells bytes of file names that are no text, become U+FFFD. */
   text(bytes: Uint8Array): string {
-    const text = decoded(bytes);
+    const text = decoded(bytes) ?? decoded(withoutSurrogates(bytes));
     if (text === undefined) throw this.fail('the text is not valid UTF-8');
     return text;
   }
@@ -124,6 +124,14 @@ export class PickleReader {
 
 /** Texts of Python 2 are bytes: text where they are UTF-8. */
 export const textOrBytes = (bytes: Uint8Array): string | Uint8Array => decoded(bytes) ?? bytes;
+
+/** Each half of a surrogate pair takes three bytes, as U+FFFD does. */
+function withoutSurrogates(bytes: Uint8Array): Uint8Array {
+  const out = bytes.slice();
+  for (let at = out.indexOf(0xed); at >= 0; at = out.indexOf(0xed, at + 1))
+    if (out[at + 1]! >= 0xa0) out.set([0xef, 0xbf, 0xbd].slice(0, out.length - at), at);
+  return out;
+}
 
 function decoded(bytes: Uint8Array): string | undefined {
   try {
