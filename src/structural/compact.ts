@@ -1,17 +1,11 @@
 import { Tensor } from '../core/tensor.ts';
 import { type Attribute, attr, type Graph, type Value } from '../ir/index.ts';
 import { type Bundle, bundleSizes, type Channels } from '../ops/index.ts';
-import { keptSizes } from './kept-sizes.ts';
-
-/** For each label of a bundle 1 where it stays; null where all stay. */
-function keptFlags(bundle: Bundle, kept: Uint8Array): Uint8Array | null {
-  const flags = Uint8Array.from(bundle.labels, (label) => kept[label]!);
-  return flags.includes(0) ? flags : null;
-}
+import { flagsOf, keptSizes } from './kept-sizes.ts';
 
 /** The bundles of which something goes. */
 export const touched = (channels: Channels, kept: Uint8Array): Channels =>
-  channels.filter((bundle) => keptFlags(bundle, kept) !== null);
+  channels.filter(({ labels }) => labels.some((label) => kept[label] === 0));
 
 /** Writes nodes that pick what stays of a value, and that put it back in its places. Sizes of axes without labels may be open. */
 export class Compactor {
@@ -28,10 +22,11 @@ export class Compactor {
   compact(value: Value, channels: Channels, shape: readonly number[]): Value {
     let current = value;
     for (const bundle of channels) {
-      const flags = keptFlags(bundle, this.#kept);
-      if (!flags) continue;
+      const flags = flagsOf(bundle.labels, this.#kept);
+      if (!flags.includes(0)) continue;
       const left = keptSizes(bundle, shape, this.#kept);
-      const places = [...flags.keys()].filter((place) => flags[place] === 1);
+      const places: number[] = [];
+      for (let place = 0; place < flags.length; place++) if (flags[place] === 1) places.push(place);
       current = this.#gather(current, bundle, shape.length, places, left);
     }
     return current;
@@ -43,8 +38,8 @@ export class Compactor {
   spread(value: Value, channels: Channels, shape: readonly number[]): Value {
     let current = value;
     for (const bundle of channels) {
-      const flags = keptFlags(bundle, this.#kept);
-      if (!flags) continue;
+      const flags = flagsOf(bundle.labels, this.#kept);
+      if (!flags.includes(0)) continue;
       let next = 0;
       const places = Array.from(flags, (flag) => (flag === 1 ? next++ : 0));
       current = this.#gather(current, bundle, shape.length, places, bundleSizes(bundle, shape));

@@ -3,12 +3,19 @@ import { staticShape, type Value } from '../ir/index.ts';
 import { type Bundle, bundleSizes } from '../ops/index.ts';
 import type { Coupling, PartedAxis } from './coupling.ts';
 
+/** For each label 1 where it stays. A loop: maps flattened with their channels carry a label for each pixel. */
+export function flagsOf(labels: Int32Array, kept: Uint8Array): Uint8Array {
+  const flags = new Uint8Array(labels.length);
+  for (let at = 0; at < labels.length; at++) flags[at] = kept[labels[at]!]!;
+  return flags;
+}
+
 /** Sizes that a bundle's axes have when only some labels stay (1 in `kept`). Throws StructuralError where what stays is no rectangle. */
 export function keptSizes(bundle: Bundle, shape: readonly number[], kept: Uint8Array): readonly number[] {
   const before = bundleSizes(bundle, shape);
   const sizes = new Array<number>(before.length);
   // From the last axis on: how many of a row stay, then which rows do.
-  let stays = Uint8Array.from(bundle.labels, (label) => kept[label]!);
+  let stays = flagsOf(bundle.labels, kept);
   for (let place = before.length - 1; place > 0; place--) {
     const length = before[place]!;
     const rows = new Uint8Array(stays.length / length);

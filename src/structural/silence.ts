@@ -6,6 +6,7 @@ import { cloneGraph, type Graph, type GraphCopy, type Node, staticShape, type Va
 import { type Bundle, type Channels, reordered } from '../ops/index.ts';
 import { Compactor, touched } from './compact.ts';
 import type { ChannelGroups } from './groups.ts';
+import { flagsOf } from './kept-sizes.ts';
 
 /**
  * The original model with channels silenced: in a copy of `coupling.graph`, each value that carries channels of the removed units has zeros in their places before anything reads it. It is what a cut of these units must
@@ -190,15 +191,25 @@ class Silencer {
 
   /** True where no data that is silenced stands for channels of a weight: a node keeps them to itself (queries and keys of attention), or reads what it makes (a recurrent layer). */
   #isInner(node: Node, weight: Value): boolean {
-    const gone = (value: Value | null): number[] =>
-      (value ? this.#channels(value) : [])
-        .flatMap(({ labels }) => [...labels])
-        .filter((label) => this.#kept[label] === 0)
-        .map((label) => this.#groups.coupling.find(label));
+    const own = this.#gone(weight);
+    if (own.length === 0) return false;
+    if (new Set(own).size < own.length) return true;
+    const left = new Set(own);
     const data = node.inputs.filter((value) => !value?.isInitializer);
-    const outside = new Set([...data, ...node.outputs].flatMap(gone));
-    const own = gone(weight);
-    return new Set(own).size < own.length || own.some((label) => !outside.has(label));
+    for (const value of [...data, ...node.outputs]) {
+      if (value && left.size > 0) for (const label of this.#gone(value)) left.delete(label);
+    }
+    return left.size > 0;
+  }
+
+  /** The labels of a value that go, each by what stands for all that are tied to it. */
+  #gone(value: Value): number[] {
+    const { coupling } = this.#groups;
+    const gone: number[] = [];
+    for (const { labels } of coupling.channels(value)) {
+      for (const label of labels) if (this.#kept[label] === 0) gone.push(coupling.find(label));
+    }
+    return gone;
   }
 
   #silenceValue(value: Value): void {
@@ -242,7 +253,7 @@ class Silencer {
     const key = [id, sizes, bundle.axes, asNumbers ? dtype : 'bool'].join(' ');
     const known = this.#masks.get(key);
     if (known) return known;
-    const flags = Uint8Array.from(labels, (label) => this.#kept[label]!);
+    const flags = flagsOf(labels, this.#kept);
     const tensor = asNumbers
       ? fromFloat32(new Tensor('float32', sizes, Float32Array.from(flags)), dtype)
       : new Tensor('bool', sizes, flags);
