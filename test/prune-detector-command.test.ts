@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeSquares, writeTinyDetector } from '../src/node/prune-detector/testdata/square-files.ts';
 import { type Result, secateur } from './run-command.ts';
+import { writeSquares, writeTinyDetector } from './square-files.ts';
 
 let folder = '';
 const at = (...names: string[]): string => join(folder, ...names);

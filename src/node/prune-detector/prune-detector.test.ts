@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeSquares, writeTinyDetector } from '../../../test/square-files.ts';
 import { rawDetector } from '../../detect/index.ts';
 import type { Graph } from '../../ir/index.ts';
 import { profile } from '../../profile/index.ts';
@@ -11,7 +12,6 @@ import { readModel } from '../model.ts';
 import { readTensors } from '../tensors.ts';
 import type { PruneDetectorEvent, PruneDetectorOptions } from './options.ts';
 import { pruneDetector } from './prune-detector.ts';
-import { writeSquares, writeTinyDetector } from './testdata/square-files.ts';
 
 let root = '';
 const at = (...names: string[]): string => join(root, ...names);

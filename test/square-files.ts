@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { exportDetector } from '../../../detect/index.ts';
-import { squares, tinyDetector } from '../../../detect/training/testdata/tiny-detector.ts';
-import { writeModel } from '../../model.ts';
+import { exportDetector } from '../src/detect/index.ts';
+import { squares, tinyDetector } from '../src/detect/training/testdata/tiny-detector.ts';
+import { writeModel } from '../src/node/index.ts';
 
 /** Anchors that fit the squares. */
 const ANCHORS = [
