@@ -91,6 +91,21 @@ describe('exportDetector', () => {
     expect(output?.shape).toEqual([3, 378, 7]);
   });
 
+  it('decodes with other anchors than the model has where they are given', async () => {
+    const [net, other] = [model(), yolov5('n', { classes: 2 })];
+    const anchors = other.detect.anchors;
+    const graph = exportDetector(net, { anchors, size: [64, 96] });
+    other.loadStateDict(
+      new Map([...net.stateDict(), ['model.24.anchors', other.getBuffer('model.24.anchors').clone()]]),
+    );
+    expect(gap(await boxes(graph), await boxes(exportDetector(other, { size: [64, 96] })))).toBeLessThan(
+      1e-4,
+    );
+    expect(rawDetector(graph)).toMatchObject({ anchors, anchorsFrom: 'metadata' });
+    expect(graph.find('model.0.conv.weight')?.initializer).toBe(net.getParameter('model.0.conv.weight').data);
+    expect([net.decode, net.detect.anchors]).toEqual([false, ANCHORS]);
+  });
+
   it('refuses sizes between strides, and names of other classes', () => {
     expect(() => exportDetector(model(), { size: [64, 100] })).toThrow(
       new ArgumentError('exportDetector: size expects multiples of the largest stride, 32, got 64 x 100'),

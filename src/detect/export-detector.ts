@@ -11,7 +11,7 @@ import {
 import { type AnyModule, GraphModule, toGraph } from '../nn/index.ts';
 import { setDetectorMetadata } from './detector-metadata.ts';
 
-/** Options of `exportDetector`; anchors and strides are a Yolov5's own, or COCO's and 8, 16, 32. */
+/** Options of `exportDetector`; anchors and strides are by default a Yolov5's own, or COCO's and 8, 16, 32. */
 export interface ExportDetectorOptions extends DecodedDetectorOptions {
   /** Names of the classes, for the metadata. */
   readonly names?: readonly string[] | null;
@@ -63,21 +63,31 @@ function traced(
   const maps = strides.map((_, map) => `output${map}`);
   const outputNames = decode ? ['output0'] : maps;
   if (model instanceof Yolov5) {
+    // Other anchors than its own are decoded around it.
+    const decodes = decode && String(anchors) === String(model.detect.anchors);
     const before = model.decode;
-    model.decode = decode;
+    model.decode = decodes;
     try {
-      return toGraph(model, { images: shape }, { outputNames });
+      if (decodes || !decode) return toGraph(model, { images: shape }, { outputNames });
+      return decodedAround(model, shape, { anchors, strides }, outputNames);
     } finally {
       model.decode = before;
     }
   }
-  if (!decode) {
-    const graph = toGraph(model, [shape], { outputNames });
-    const [feed] = graph.feeds;
-    if (feed && graph.find('images') === undefined) graph.rename(feed, 'images');
-    return graph;
-  }
-  const graph = toGraph(decodedDetector(model, { anchors, strides }), { images: shape }, { outputNames });
+  if (decode) return decodedAround(model, shape, { anchors, strides }, outputNames);
+  const graph = toGraph(model, [shape], { outputNames });
+  const [feed] = graph.feeds;
+  if (feed && graph.find('images') === undefined) graph.rename(feed, 'images');
+  return graph;
+}
+
+function decodedAround(
+  model: AnyModule,
+  shape: readonly Dim[],
+  options: DecodedDetectorOptions,
+  outputNames: readonly string[],
+): Graph {
+  const graph = toGraph(decodedDetector(model, options), { images: shape }, { outputNames });
   // The module around is none of the file's business.
   for (const value of graph.initializers) {
     const name = value.name.replace(/^model\./, '');
