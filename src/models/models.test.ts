@@ -167,6 +167,23 @@ describe('YOLOv5', () => {
     expect(() => yolov5('n', { classes: 0 })).toThrow(
       'Yolov5: classes expects a whole number of at least 1, got 0',
     );
+    expect(() => yolov5('n', { version: 7 as 6 })).toThrow(
+      'Yolov5: expects version 5 (v5.0) or 6 (v6.0 to v7.0), got 7',
+    );
+    expect(() => yolov5('n', { anchors: [[1, 2]] })).toThrow(
+      'Detect: expects anchors and a stride for each map, got 1 lists of anchors and 3 strides',
+    );
+    expect(() =>
+      yolov5('n', {
+        anchors: [
+          [1, 2],
+          [3, 4],
+          [5, -6],
+        ],
+      }),
+    ).toThrow(
+      'Detect: anchors of map 2 expect widths and heights above 0 in pixels, as many for each map, got [5, -6]',
+    );
   });
 });
 
@@ -201,6 +218,12 @@ describe('the registry', () => {
     expect(() => exampleInput('toString')).toThrow("no architecture is named 'toString'");
     expect(() => createModel('lenet5', { decode: true })).toThrow(
       "createModel: 'lenet5' has no boxes to decode; leave the option out",
+    );
+    expect(() => createModel('resnet20', { version: 5 })).toThrow(
+      "createModel: 'resnet20' has no option 'version'; leave it out",
+    );
+    expect(() => createModel('yolov5n', { shortcut: 'B' })).toThrow(
+      "createModel: 'yolov5n' has no option 'shortcut'; leave it out",
     );
   });
 });
