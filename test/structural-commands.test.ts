@@ -86,6 +86,7 @@ beforeAll(async () => {
   writeIdxFiles(at('digits'), { train: 96, test: 32 });
   const inputs = new Tensor('float32', [6, 3, 8, 8], new Generator(1).randn(6 * 3 * 64));
   writeTensors(new Map([['x', inputs]]), at('inputs.safetensors'));
+  writeFileSync(at('junk.npy'), 'no array');
   writeNpy(at('images.npy'), new Tensor('float32', [8, 3, 32, 32], new Generator(2).randn(8 * 3 * 1024)));
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -455,6 +456,16 @@ describe('messages of the structural commands', () => {
       2,
       'shrink FOLDER/net.onnx -o FOLDER/x.onnx --ratio 0.5 --threads 9999999',
       'threads must be a whole number from 1 to 1024, got 9999999',
+    ],
+    [
+      1,
+      'shrink FOLDER/net.onnx -o FOLDER/x.onnx --ratio 0.5 --data FOLDER/junk.npy',
+      /junk\.npy: npy at byte 0/,
+    ],
+    [
+      2,
+      'shrink FOLDER/net.onnx -o FOLDER/x.onnx --ratio 0.5 --data FOLDER/images.npy',
+      "gives float32[8, 3, 32, 32] for the input 'x', whose shape is [batch, 3, 8, 8]",
     ],
     [2, 'shrink FOLDER/net.onnx --ratio 0.5', 'give the file to write, -o OUT, or --dry-run to write none'],
     [2, 'shrink FOLDER/net.onnx -o FOLDER/x.onnx --ratio 1.5', 'expected a share between 0 and 1'],

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { FileError, SecateurError, StateDictError } from '../core/errors.ts';
+import { FileError, StateDictError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { manualSeed } from '../core/random.ts';
 import type { Graph } from '../ir/index.ts';
@@ -8,7 +8,7 @@ import { createModel, modelNames } from '../models/index.ts';
 import { type AnyModule, fromGraph, trace } from '../nn/index.ts';
 import { isWeightsPath, readModel, WEIGHTS_EXTENSIONS } from '../node/index.ts';
 import type { ModelOptions } from './commands.ts';
-import { tensorsOf } from './inputs.ts';
+import { ofFile, tensorsOf } from './inputs.ts';
 import { declaredShape, loadCheckpoint } from './load-checkpoint.ts';
 import type { NamedShape } from './parse.ts';
 import { UsageError } from './usage-error.ts';
@@ -112,23 +112,12 @@ function unknownModel(source: string): string {
     : `'${source}' is not read as a model; expected an .onnx file, or weights of a built-in architecture (${WEIGHTS_EXTENSIONS.join(', ')})`;
 }
 
-/** Errors of reading a model that do not name its file are made to. */
-function ofFile<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof SecateurError) || error instanceof FileError || error instanceof UsageError)
-      throw error;
-    throw new FileError(path, error.message, { cause: error });
-  }
-}
-
 /** Lines of a message about weights that do not fit which are shown: PyTorch names every parameter. */
 const LINES = 6;
 const LINE_LENGTH = 240;
 
 function loadWeights(name: string, module: AnyModule, path: string): void {
-  const tensors = ofFile(path, () => tensorsOf('--weights', path));
+  const tensors = tensorsOf('--weights', path);
   try {
     module.loadStateDict(tensors);
   } catch (error) {
