@@ -66,7 +66,10 @@ export const withRounds = (command: Command): Command =>
       'measured latency that is to be left: 60%, or 20ms',
       parseLatencyTarget,
     )
-    .option('--importance <name>', 'how channels are ranked, as in secateur shrink; default l2')
+    .option(
+      '--importance <name>',
+      'how channels are ranked, as in secateur shrink; default l2, which also ranks what others cannot',
+    )
     .option(
       '--ratio-for <pattern=share>',
       'another ratio for layers of these names (repeatable)',

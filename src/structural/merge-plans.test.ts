@@ -45,6 +45,11 @@ describe('mergePlans', () => {
     expect(() => mergePlans([plans[0]!, { ...plans[1]!, heads: 'whole' }], groups)).toThrow(
       "plan: heads are taken by 'width' in one plan and by 'whole' in another",
     );
+    const block = { name: 'a', kind: 'module', layers: [], parameters: [] } as const;
+    const why = { change: 0, saves: { parameters: 0, macs: 0 } };
+    expect(() => mergePlans([{ ...plans[0]!, blocks: [{ ...block, why }] }], groups)).toThrow(
+      'plan: plans that remove blocks are not merged; apply them one after another',
+    );
     expect(() => mergePlans([plans[0]!, plans[0]!], groups)).toThrow(
       /is \[.*\] in a plan, and the ones before leave \d+ along axis 0; give plans in the order they were applied/,
     );

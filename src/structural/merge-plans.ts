@@ -9,7 +9,7 @@ const placeOf = ({ parameter, axis }: PlanMember): string => `${parameter}|${axi
 /**
  * One plan out of several that were applied one after another, as rounds make them: it leads from the model that the first was made for, whose `groups` are given, to what the last left.
  *
- * Throws ArgumentError where there is none, they do not follow each other, or their heads are taken in different ways; and as `renewPlan`.
+ * Throws ArgumentError where there is none, one removes blocks, they do not follow each other, or their heads are taken in different ways; and as `renewPlan`.
  */
 export function mergePlans(plans: readonly Plan[], groups: ChannelGroups): Plan {
   const [first] = plans;
@@ -21,6 +21,8 @@ export function mergePlans(plans: readonly Plan[], groups: ChannelGroups): Plan 
       `plan: heads are taken by '${first.heads}' in one plan and by '${other.heads}' in another`,
     );
   }
+  if (plans.some(({ blocks = [] }) => blocks.length > 0))
+    throw new ArgumentError('plan: plans that remove blocks are not merged; apply them one after another');
   const shapes = new Map(
     groups.groups
       .flatMap(({ members }) => members)
