@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -72,6 +72,16 @@ describe('StagedRun', () => {
     const anew = StagedRun.open(folder, { ...options, settings: { salt: 2 }, force: true });
     expect([anew.done, existsSync(anew.path('soup.txt'))]).toEqual([[], false]);
     expect(JSON.parse(readFileSync(anew.path('state.json'), 'utf8')).settings).toEqual({ salt: 2 });
+  });
+
+  it('takes away what was being written when it was killed', () => {
+    const folder = fresh();
+    StagedRun.open(folder, options);
+    const id = '2f205dee-e5f7-4cf7-a8b9-ec6bbcddfab2';
+    for (const name of ['soup.txt', 'state.json', 'other.txt'])
+      writeFileSync(join(folder, `.${name}.${id}.tmp`), '');
+    StagedRun.open(folder, options);
+    expect(readdirSync(folder).sort()).toEqual([`.other.txt.${id}.tmp`, 'state.json']);
   });
 
   it('leaves alone what it did not make', () => {

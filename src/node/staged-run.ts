@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArgumentError, FileError, FormatError } from '../core/errors.ts';
 import { firstDifference } from '../core/first-difference.ts';
@@ -61,9 +61,15 @@ export class StagedRun {
       throw new FileError(folder, 'is a file; expected a folder to write into');
     }
     withPath(folder, 'cannot be made', () => mkdirSync(folder, { recursive: true }));
+    const own = [STATE_FILE, ...options.files];
+    for (const name of readdirSync(folder)) {
+      // What was being written when a run was killed.
+      const unfinished = /^\.(.+)\.[0-9a-f-]{36}\.tmp$/.exec(name)?.[1];
+      if (unfinished !== undefined && own.includes(unfinished)) rmSync(join(folder, name), { force: true });
+    }
     const state = join(folder, STATE_FILE);
     if (force) {
-      for (const name of [STATE_FILE, ...options.files]) rmSync(join(folder, name), { force: true });
+      for (const name of own) rmSync(join(folder, name), { force: true });
     } else if (existsSync(state)) {
       return new StagedRun(folder, run, settings, readState(state, run, settings));
     } else {

@@ -1,5 +1,5 @@
 import { exportDetector, rawDetector, shrinkDetector } from '../../detect/index.ts';
-import { analyzeChannels, groupChannels, mergePlans } from '../../structural/index.ts';
+import { analyzeChannels, groupChannels, mergePlans, planText } from '../../structural/index.ts';
 import type { Json, ShrinkHistory } from '../../train/index.ts';
 import { fileCheckpoint } from '../checkpoint-file.ts';
 import { writeFileAtomic } from '../file.ts';
@@ -48,9 +48,8 @@ export async function pruneStage(
     ...(shrink.heads === undefined ? {} : { heads: shrink.heads }),
   });
   const plan = history.plans.length === 0 ? null : mergePlans(history.plans, groups);
-  writeFileAtomic(folder.path(FILES.plan), [new TextEncoder().encode(`${JSON.stringify(plan, null, 2)}\n`)], {
-    force: true,
-  });
+  const text = plan === null ? 'null\n' : planText(plan);
+  writeFileAtomic(folder.path(FILES.plan), [new TextEncoder().encode(text)], { force: true });
   writeTensors(model.stateDict(), folder.path(FILES.prunedWeights), { force: true });
   writeModel(exportDetector(model, { anchors, strides, names, size }), folder.path(FILES.pruned), {
     force: true,
