@@ -167,7 +167,9 @@ export function renewPlan(plan: Plan, groups: ChannelGroups): Plan {
     cutNow.has(layer) ? cutBefore.has(layer) && !edited.has(layer) : !edited.has(layer),
   );
   const told = new Set(kept.map(({ layer }) => layer));
-  const whole = new Set(groups.groups.flatMap(({ layers }) => layers).filter((layer) => !cutNow.has(layer)));
+  // A plan of blocks alone says nothing of channels.
+  const listed = plan.groups.length === 0 ? [] : groups.groups;
+  const whole = new Set(listed.flatMap(({ layers }) => layers).filter((layer) => !cutNow.has(layer)));
   return {
     ...plan,
     // Where blocks are left out, `groups` are of the model without them.

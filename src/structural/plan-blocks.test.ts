@@ -87,6 +87,7 @@ describe('a plan with blocks', () => {
     const applied = await applyPlan(resnet20(), { ...plan, blocks: plan.blocks!.slice(0, 1) });
     expect(applied.before.parameters - applied.after.parameters).toBe(4672);
     expect(applied.plan.model.parameters).toEqual({ before: 269_722, after: 269_722 - 4672 });
+    expect(applied.whyNot).toEqual([]);
   });
 
   it('takes shares of a budget from the whole model', async () => {
