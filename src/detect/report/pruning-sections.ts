@@ -1,5 +1,5 @@
 import type { BarChart, LineChart, ReportItem, ReportSection, ReportTable } from '../../report/index.ts';
-import { historySection, type ModelState, modelSection, shrinkRoundsSections } from '../../train/index.ts';
+import { historySection, shrinkRoundsSections } from '../../train/index.ts';
 import type {
   DetectorState,
   JudgedDetector,
@@ -22,7 +22,7 @@ export function pruningSections(
   const trained = historySection({ epochs: training, losses: [] }, { title: 'Training of the dense model' });
   return [
     { title: 'What it came to', items: [accuracyTable(dense, pruned), ...latencyTables(latency)] },
-    modelSection(costOf(dense), costOf(pruned), 'Cost'),
+    { title: 'Cost', items: costTables(dense, pruned) },
     { title: 'Images before and after', items: images },
     { title: 'By class', items: dense.judged.flatMap((judged, at) => byClass(judged, pruned.judged[at]!)) },
     ...(training.length === 0 ? [] : [trained]),
@@ -30,12 +30,38 @@ export function pruningSections(
   ];
 }
 
-const costOf = ({ parameters, macs, sizes }: DetectorState): ModelState => ({
-  parameters,
-  zeros: 0,
-  macs,
-  sizes,
-});
+/** Counts and bytes, each a table, since a column has one kind of number. */
+function costTables(
+  { sizes: was, ...dense }: DetectorState,
+  { sizes: is, ...pruned }: DetectorState,
+): ReportTable[] {
+  const table = (
+    title: string,
+    format: 'integer' | 'bytes',
+    rows: readonly (readonly [name: string, was: number | null, is: number | null])[],
+  ): ReportTable => ({
+    kind: 'table',
+    title,
+    columns: [
+      { label: 'quantity' },
+      { label: 'dense', format },
+      { label: 'pruned', format },
+      { label: 'pruned / dense', format: 'ratio' },
+    ],
+    rows: rows.map(([name, a, b]) => [name, a, b, a === null || b === null ? null : b / a]),
+  });
+  return [
+    table('Parameters and operations', 'integer', [
+      ['parameters', dense.parameters, pruned.parameters],
+      ['multiply-accumulates of an image', dense.macs, pruned.macs],
+    ]),
+    table('Size of the ONNX file', 'bytes', [
+      ['as it is', was.raw, is.raw],
+      ['gzip', was.gzip, is.gzip],
+      ['brotli', was.brotli, is.brotli],
+    ]),
+  ];
+}
 
 const FIGURES = [
   ['mAP50', 'map50'],
@@ -82,7 +108,7 @@ function latencyTables(latency: readonly LatencyPair[]): ReportTable[] {
     {
       kind: 'table',
       title: 'Latency of one image',
-      caption: `Measured in ${latency[0]!.dense.engine} on random inputs, both models in turns.`,
+      caption: `Measured in ${latency[0]!.dense.engine} on random inputs, both models in turns, ${latency.map(({ pruned }) => pruned.runs).join(' and ')} runs of each.`,
       columns: [
         { label: 'threads', format: 'integer' },
         { label: 'dense, median', ...ms },
@@ -90,7 +116,6 @@ function latencyTables(latency: readonly LatencyPair[]): ReportTable[] {
         { label: 'pruned / dense', format: 'ratio' },
         { label: 'dense, least', ...ms },
         { label: 'pruned, least', ...ms },
-        { label: 'runs of each', format: 'integer' },
       ],
       rows: latency.map(({ dense, pruned }) => [
         dense.threads,
@@ -99,7 +124,6 @@ function latencyTables(latency: readonly LatencyPair[]): ReportTable[] {
         pruned.median / dense.median,
         dense.min,
         pruned.min,
-        pruned.runs,
       ]),
     },
   ];

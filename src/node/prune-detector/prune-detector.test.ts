@@ -110,6 +110,7 @@ describe('pruneDetector', () => {
       'Notes',
     ]);
     expect(page.match(/<img /g)).toHaveLength(4);
+    expect(report.facts).toContainEqual(['target', '50 % of the multiply-accumulates']);
     const json = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
     expect(json).toMatchObject({
       command: 'secateur x',
@@ -187,6 +188,32 @@ describe('pruneDetector', () => {
       [...readModel(at('tiny.onnx')).initializers].find(({ name }) => name === 'stem.0.weight')!.initializer!
         .float32,
     );
+  });
+
+  it('tells where a model and the data call classes otherwise, and where a model cannot know them', async () => {
+    const noted = async (names: string): Promise<string[]> => {
+      const data = at('named.yaml');
+      writeFileSync(data, `train: images/train\nval: images/val\nnames: ${names}\n`);
+      const notes: string[] = [];
+      const controller = new AbortController();
+      const onEvent = (event: PruneDetectorEvent): void => {
+        if (event.kind === 'note') notes.push(event.text);
+        if (event.kind === 'stage' && event.stage === 'judge') controller.abort(new Error('stop'));
+      };
+      const more = { data, epochs: 0, signal: controller.signal, onEvent };
+      await expect(pruneDetector(options(fresh(), more))).rejects.toThrow('stop');
+      return notes;
+    };
+    expect(await noted('[red, blue]')).toEqual([
+      'ONNX file, 2,795 parameters; all weights are those of the file',
+    ]);
+    expect((await noted('[rot, blau]'))[1]).toBe(
+      "the file calls its classes red, blue, the data rot, blau; the data's names are taken",
+    );
+    expect(await noted('[red, blue, green]')).toEqual([
+      expect.stringMatching(/for 3 classes these begin anew: heads\.0\.weight, heads\.0\.bias, /),
+      'the model is not trained on the classes of the data, and finds nothing: train it for some epochs',
+    ]);
   });
 
   it('does not go on with other settings or other data', async () => {

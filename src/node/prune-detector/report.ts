@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import { type Detection, pruningSections } from '../../detect/index.ts';
 import { type ImageRow, imageSource, type ReportImage, renderReport } from '../../report/index.ts';
-import { runReport } from '../../train/index.ts';
+import type { BudgetAmount } from '../../structural/index.ts';
+import { runReport, type ShrinkTarget } from '../../train/index.ts';
 import { readImage } from '../decode-rgb.ts';
 import { drawnImage } from '../draw-detections.ts';
 import { writeFilesAtomic } from '../file.ts';
@@ -28,7 +29,7 @@ export async function writePruningReport(run: DetectorRun, result: PrunedDetecto
     ['batch size', batchSize],
     ['epochs of the dense model', options.epochs ?? 30],
     ['epochs after each cut', options.finetuneEpochs ?? 20],
-    ['target', JSON.stringify(options.target)],
+    ['target', targetText(options.target)],
     ['threads', options.threads ?? "all of the machine's"],
   ];
   const report = runReport(
@@ -62,6 +63,23 @@ export async function writePruningReport(run: DetectorRun, result: PrunedDetecto
   );
   return null;
 }
+
+const UNITS = {
+  parameters: 'parameters',
+  macs: 'multiply-accumulates',
+  fileSize: 'bytes of the file',
+  latency: 'ms',
+} as const;
+
+/** `50 % of the multiply-accumulates`, `2,000,000 parameters` */
+function targetText(target: ShrinkTarget): string {
+  if ('ratio' in target) return `${percent(target.ratio)} of the channels of each layer go`;
+  const [of, amount] = Object.entries(target)[0] as [keyof typeof UNITS, BudgetAmount];
+  if ('value' in amount) return `${amount.value.toLocaleString('en-US')} ${UNITS[of]}`;
+  return `${percent(amount.share)} of the ${of === 'latency' ? 'latency' : UNITS[of]}`;
+}
+
+const percent = (share: number): string => `${Number((100 * share).toPrecision(4))} %`;
 
 async function imageRow(
   { path, dense, pruned }: PrunedDetector['images'][number],

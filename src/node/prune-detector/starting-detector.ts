@@ -15,6 +15,8 @@ export interface StartingDetector {
   readonly strides: readonly number[];
   /** Such as `yolov5n`, or `ONNX file`. */
   readonly architecture: string;
+  /** Names of the classes as an ONNX file has them; null where it does not say, or has other classes. */
+  readonly names: readonly string[] | null;
   /** Weights that have fresh values, since the file has them for other classes. */
   readonly notFitting: readonly NotFitting[];
 }
@@ -48,8 +50,15 @@ export function startingDetector(path: string, options: StartingDetectorOptions)
 }
 
 function fromOnnx(path: string, classes: number): StartingDetector {
-  const { graph, anchors, strides, replaced } = rawDetector(readModel(path), { classes });
-  return { module: fromGraph(graph), anchors, strides, architecture: 'ONNX file', notFitting: replaced };
+  const { graph, anchors, strides, names, replaced } = rawDetector(readModel(path), { classes });
+  return {
+    module: fromGraph(graph),
+    anchors,
+    strides,
+    architecture: 'ONNX file',
+    names,
+    notFitting: replaced,
+  };
 }
 
 function fromCheckpoint(path: string, classes: number): StartingDetector {
@@ -62,5 +71,5 @@ function fromCheckpoint(path: string, classes: number): StartingDetector {
   }
   const notFitting = isOwn ? [] : transferWeights(module, tensors).notFitting;
   const { anchors, strides } = module.detect;
-  return { module, anchors, strides, architecture: name, notFitting };
+  return { module, anchors, strides, architecture: name, names: null, notFitting };
 }

@@ -1,5 +1,4 @@
 import { describeAnchors, exportDetector, type TrainedDetector, trainDetector } from '../../detect/index.ts';
-import type { AnyModule } from '../../nn/index.ts';
 import type { EpochRecord, Json } from '../../train/index.ts';
 import { fileCheckpoint } from '../checkpoint-file.ts';
 import { writeModel } from '../model.ts';
@@ -20,7 +19,7 @@ export async function trainStage(run: DetectorRun): Promise<TrainedDense & { rea
   const { options, names, seed, size, folder } = run;
   const { epochs = 30 } = options;
   const start = startingDetector(options.model, { classes: names.length, seed });
-  const notes = notesOn(start, names.length, epochs);
+  const notes = notesOn(start, names, epochs);
   for (const text of notes) run.tell({ kind: 'note', text });
   const trained = epochs === 0 ? null : await trainDense(run, start, epochs);
   const { anchors, strides } = trained ?? start;
@@ -71,18 +70,28 @@ async function trainDense(
 }
 
 function notesOn(
-  { module, architecture, notFitting }: StartingDetector,
-  classes: number,
+  { module, architecture, names, notFitting }: StartingDetector,
+  wanted: readonly string[],
   epochs: number,
 ): string[] {
-  const count = [...(module as AnyModule).parameters()].reduce((sum, { size }) => sum + size, 0);
+  const count = [...module.parameters()].reduce((sum, { size }) => sum + size, 0);
   const told = `${architecture}, ${count.toLocaleString('en-US')} parameters`;
-  if (notFitting.length === 0) return [`${told}; all weights are those of the file`];
-  const fresh = notFitting.map(({ name }) => name).join(', ');
+  if (notFitting.length > 0) {
+    const fresh = notFitting.map(({ name }) => name).join(', ');
+    return [
+      `${told}; for ${wanted.length} ${wanted.length === 1 ? 'class' : 'classes'} these begin anew: ${fresh}`,
+      ...(epochs === 0
+        ? ['the model is not trained on the classes of the data, and finds nothing: train it for some epochs']
+        : []),
+    ];
+  }
+  const isSame = names === null || names.join('\n') === wanted.join('\n');
   return [
-    `${told}; for ${classes} ${classes === 1 ? 'class' : 'classes'} these begin anew: ${fresh}`,
-    ...(epochs === 0
-      ? ['the model is not trained on the classes of the data, and finds nothing: give --epochs']
-      : []),
+    `${told}; all weights are those of the file`,
+    ...(isSame
+      ? []
+      : [
+          `the file calls its classes ${names.join(', ')}, the data ${wanted.join(', ')}; the data's names are taken`,
+        ]),
   ];
 }
