@@ -101,6 +101,9 @@ describe('secateur train with a YOLO data set', () => {
     expect([err, code]).toEqual(['', 0]);
     expect(out).toContain('test                1 image, 1 object\n');
     expect(out).toMatch(/note {16}all weights are those of .*pruned\.onnx/);
+    expect(out.replace(/\s+/g, ' ')).toContain(
+      'the learning rate grows for 100 batches, and this run has 2: train for more than 50 epochs to learn at its full rate',
+    );
     expect(out).toMatch(/zeros kept {10}[\d,]+; --no-keep-zeros would train them/);
     expect(out).toMatch(/epoch\s+box\s+obj\s+cls\s+P\s+R\s+mAP50\s+mAP50-95\s+time\n1\/1 +\d/);
     expect(out).toMatch(/best epoch {10}1 of 1\non val {14}mAP50 \d\.\d{3}, mAP50-95/);

@@ -28,7 +28,7 @@ import { epochHead, epochLine } from './prune-detector-text.ts';
 import { tellBroken } from './tell-broken.ts';
 import { type OpenedDetector, openDetectorToTrain } from './train-detector-model.ts';
 import type { TrainDetectorCommandOptions } from './train-detector-options.ts';
-import { outcomeLines, transferText } from './train-detector-text.ts';
+import { outcomeLines, transferText, warmupText } from './train-detector-text.ts';
 import { type JudgedFile, OUTPUTS, writeDetector } from './trained-detector.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
 import type { Start } from './training-options.ts';
@@ -62,7 +62,11 @@ export async function trainDetectorCommand(
     if (!options.json) process.stdout.write(`${line}\n`);
   };
   for (const line of dataLines(data)) say(line);
-  for (const line of noteLines(transferText(opened))) say(line);
+  for (const line of noteLines([
+    ...transferText(opened),
+    ...warmupText(data.train.length, options, hyperparameters),
+  ]))
+    say(line);
   if (kept > 0) say(`zeros kept          ${kept.toLocaleString('en-US')}; --no-keep-zeros would train them`);
   const trained = await train(opened, data, options, hyperparameters, settings, say);
   const judged = await writeDetector(opened, trained, data, options);

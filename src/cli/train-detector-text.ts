@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
-import type { TrainedDetector } from '../detect/index.ts';
+import { type DetectorHyperparameters, type TrainedDetector, warmupBatches } from '../detect/index.ts';
 import { bytes } from './table.ts';
 import type { OpenedDetector } from './train-detector-model.ts';
+import type { TrainDetectorCommandOptions } from './train-detector-options.ts';
 import type { JudgedFile } from './trained-detector.ts';
 
 /** Notes on where the weights are from. */
@@ -13,6 +14,20 @@ export function transferText({ transfer }: OpenedDetector): string[] {
   const fresh = notFitting.map(({ name }) => name).join(', ');
   return [
     `${tensors - notFitting.length} of ${tensors} tensors are those of ${from}; for other classes these begin anew: ${fresh}`,
+  ];
+}
+
+/** A note where a run is over before it has warmed up. */
+export function warmupText(
+  images: number,
+  { batchSize, epochs }: Pick<TrainDetectorCommandOptions, 'batchSize' | 'epochs'>,
+  { warmupEpochs }: DetectorHyperparameters,
+): string[] {
+  const batches = Math.max(1, Math.floor(images / batchSize));
+  const warmup = warmupBatches(warmupEpochs, batches);
+  if (epochs * batches > warmup) return [];
+  return [
+    `as in YOLOv5 the learning rate grows for ${warmup} batches, and this run has ${epochs * batches}: train for more than ${Math.ceil(warmup / batches)} epochs to learn at its full rate`,
   ];
 }
 

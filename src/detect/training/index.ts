@@ -52,6 +52,6 @@ export {
   scaledLabels,
 } from './scaled-dataset.ts';
 export { type TrainDetectorOptions, type TrainedDetector, trainDetector } from './train-detector.ts';
-export { accumulatedBatches, detectorAccumulate } from './warmup.ts';
+export { accumulatedBatches, detectorAccumulate, warmupBatches } from './warmup.ts';
 export { type Matrix, warpPixels } from './warp.ts';
 export { type LossGains, scaledGains, YoloLoss, type YoloLossOptions } from './yolo-loss.ts';
