@@ -89,7 +89,7 @@ it is called again with the same options, to the same files.
 Examples:
   $ secateur prune-detector yolov5n.pt --data bccd.yaml -o smaller
   $ secateur prune-detector yolov5n.pt --data bccd.yaml -o quarter \\
-      --macs 25% --rounds 3 --epochs 60 --finetune-epochs 40
+      --macs 25% --rounds 2
   $ secateur prune-detector smaller/dense.onnx --data bccd.yaml -o faster \\
       --epochs 0 --latency 60%`,
     )

@@ -57,7 +57,7 @@ export const withPruneDetector = (command: Command): Command =>
     .option('--file-size <amount>', 'size of the file that stays: 60%, or 4MB', parseSizeTarget)
     .option('--latency <amount>', 'measured latency that stays: 60%, or 20ms', parseLatencyTarget)
     .optionsGroup('Which channels go:')
-    .option('--rounds <n>', 'cut and fine-tune so many times', wholeNumber(1), 2)
+    .option('--rounds <n>', 'cut and fine-tune so many times', wholeNumber(1), 1)
     .option('--importance <name>', 'how channels are ranked: l2, taylor, …; see secateur shrink --help', 'l2')
     .addOption(
       new Option(
@@ -77,7 +77,7 @@ export const withPruneDetector = (command: Command): Command =>
     .option('--ignore <pattern>', 'leave layers whole whose name matches (glob, repeatable)', collect)
     .optionsGroup('How it is trained:')
     .option('--epochs <n>', 'epochs of the dense model; 0 takes the model as it is', wholeNumber(0), 30)
-    .option('--finetune-epochs <n>', 'epochs after each cut', wholeNumber(1), 20)
+    .option('--finetune-epochs <n>', 'epochs after each cut', wholeNumber(1), 60)
     .option('--size <pixels>', 'size of the images, a multiple of 32', wholeNumber(32), 320)
     .option('--batch-size <n>', 'images in a batch', wholeNumber(1), 16)
     .option(

@@ -6,7 +6,8 @@ import { Detector } from './detector.ts';
 import { type EvaluateDetectorOptions, evaluateDetector } from './evaluate-detector.ts';
 
 /** Options of `judgeDetector`. */
-export interface JudgeDetectorOptions extends Pick<EvaluateDetectorOptions, 'rect' | 'batchSize' | 'onBatch'> {
+export interface JudgeDetectorOptions
+  extends Pick<EvaluateDetectorOptions, 'rect' | 'batchSize' | 'onBatch'> {
   /** Longer side that images are scaled to, a multiple of the largest stride. */
   readonly size: number;
   /** Anchors in pixels; default COCO's. */
@@ -30,7 +31,10 @@ export async function judgeDetector(
     ...(strides === undefined ? {} : { strides }),
   });
   const graph = toGraph(decoded, ['batch', 3, size, size]);
-  const detector = new Detector(graph, { names: dataset.names, ...(threads === undefined ? {} : { threads }) });
+  const detector = new Detector(graph, {
+    names: dataset.names,
+    ...(threads === undefined ? {} : { threads }),
+  });
   try {
     return await evaluateDetector(detector, dataset, { size, ...rest });
   } finally {

@@ -1,5 +1,6 @@
 /** The whole story of a smaller detector, in a folder. */
 export {
+  PRUNE_DETECTOR_DEFAULTS,
   PRUNE_DETECTOR_STAGES,
   type PruneDetectorEvent,
   type PruneDetectorOptions,

@@ -2,6 +2,9 @@ import type { DetectorHyperparameters, PrunedDetectorOutcome } from '../../detec
 import type { EpochRecord, RoundCutOptions, ShrinkRoundRecord, ShrinkTarget } from '../../train/index.ts';
 import type { BrokenImage } from '../image-folder.ts';
 
+/** What a run does where nothing is said: trained so long, half of YOLOv5n's multiply-accumulates lose nothing on BCCD (docs/experiments.md). */
+export const PRUNE_DETECTOR_DEFAULTS = { rounds: 1, epochs: 30, finetuneEpochs: 60 } as const;
+
 /** What `pruneDetector` does. */
 export interface PruneDetectorOptions {
   /** A YOLOv5: a checkpoint (.pt, .pth, .th, .safetensors) or an ONNX file, with decoded boxes or raw maps. */
@@ -11,11 +14,11 @@ export interface PruneDetectorOptions {
   /** Folder that all goes into; a run that was stopped goes on from what it holds. */
   readonly folder: string;
   readonly target: ShrinkTarget;
-  /** Cuts, each with training after it. Default 2. */
+  /** Cuts, each with training after it. Default 1. */
   readonly rounds?: number;
   /** Epochs of the dense model on the data; 0 takes it as it is. Default 30. */
   readonly epochs?: number;
-  /** Epochs after each cut. Default 20. */
+  /** Epochs after each cut. Default 60. */
   readonly finetuneEpochs?: number;
   /** Size of the images in pixels, a multiple of 32. Default 320. */
   readonly size?: number;

@@ -14,7 +14,12 @@ import { compareImages } from './compare-images.ts';
 import { CACHE, CHECKPOINTS, FILES } from './files.ts';
 import { judgeFile } from './judge-file.ts';
 import { compareFileLatency } from './latency.ts';
-import type { PruneDetectorOptions, PruneDetectorStage, PrunedDetector } from './options.ts';
+import {
+  PRUNE_DETECTOR_DEFAULTS,
+  type PruneDetectorOptions,
+  type PruneDetectorStage,
+  type PrunedDetector,
+} from './options.ts';
 import { pruneStage } from './prune-stage.ts';
 import { writePruningReport } from './report.ts';
 import type { DetectorRun, Splits } from './run.ts';
@@ -100,16 +105,8 @@ const drop = (folder: StagedRun, name: string): void => rmSync(folder.path(name)
 
 /** All that the result follows from. */
 function settingsOf(options: PruneDetectorOptions): Record<string, Json> {
-  const {
-    model,
-    data,
-    target,
-    rounds = 2,
-    epochs = 30,
-    finetuneEpochs = 20,
-    size = 320,
-    batchSize = 16,
-  } = options;
+  const { model, data, target, size = 320, batchSize = 16 } = options;
+  const { rounds, epochs, finetuneEpochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
   const { cosine = false, freeze = [], shrink = {}, limit, images = 6, seed = 0, threads } = options;
   for (const [name, value, least] of [
     ['rounds', rounds, 1],

@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../file.ts';
 import { readModel, writeModel } from '../model.ts';
 import { writeTensors } from '../tensors.ts';
 import { CHECKPOINTS, FILES } from './files.ts';
+import { PRUNE_DETECTOR_DEFAULTS } from './options.ts';
 import type { DetectorRun } from './run.ts';
 import { withTrainingData } from './training-data.ts';
 
@@ -14,7 +15,8 @@ export async function pruneStage(
   run: DetectorRun,
 ): Promise<ShrinkHistory & { readonly [key: string]: Json }> {
   const { options, folder, names, size, seed } = run;
-  const { target, rounds = 2, finetuneEpochs: epochs = 20, shrink = {}, signal } = options;
+  const { target, shrink = {}, signal } = options;
+  const { rounds, finetuneEpochs: epochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
   const hyperparameters = options.finetuneHyperparameters ?? options.hyperparameters;
   const detector = rawDetector(readModel(folder.path(FILES.dense)));
   const { model, history } = await withTrainingData(run, 'prune', (common) =>

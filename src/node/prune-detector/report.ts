@@ -8,7 +8,7 @@ import { drawnImage } from '../draw-detections.ts';
 import { writeFilesAtomic } from '../file.ts';
 import { SIDES } from './compare-images.ts';
 import { FILES } from './files.ts';
-import type { PrunedDetector } from './options.ts';
+import { PRUNE_DETECTOR_DEFAULTS, type PrunedDetector } from './options.ts';
 import type { DetectorRun } from './run.ts';
 
 /** Longest side of the images in the page: two stand side by side in it. */
@@ -17,6 +17,7 @@ const LONGEST = 560;
 /** Writes the page and, beside it, every number as JSON. */
 export async function writePruningReport(run: DetectorRun, result: PrunedDetector): Promise<null> {
   const { folder, options, names, splits, size, batchSize, seed } = run;
+  const { epochs, finetuneEpochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
   const { train, val, test } = splits;
   const rows: ImageRow[] = [];
   for (const image of result.images) rows.push(await imageRow(image, names));
@@ -27,8 +28,8 @@ export async function writePruningReport(run: DetectorRun, result: PrunedDetecto
     ['images', `${train.length} training, ${val.length} validation${test ? `, ${test.length} test` : ''}`],
     ['size', `${size} x ${size}`],
     ['batch size', batchSize],
-    ['epochs of the dense model', options.epochs ?? 30],
-    ['epochs after each cut', options.finetuneEpochs ?? 20],
+    ['epochs of the dense model', epochs],
+    ['epochs after each cut', finetuneEpochs],
     ['target', targetText(options.target)],
     ['threads', options.threads ?? "all of the machine's"],
   ];

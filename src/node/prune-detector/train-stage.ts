@@ -4,6 +4,7 @@ import { fileCheckpoint } from '../checkpoint-file.ts';
 import { writeModel } from '../model.ts';
 import { writeTensors } from '../tensors.ts';
 import { CHECKPOINTS, FILES } from './files.ts';
+import { PRUNE_DETECTOR_DEFAULTS } from './options.ts';
 import type { DetectorRun } from './run.ts';
 import { type StartingDetector, startingDetector } from './starting-detector.ts';
 import { withTrainingData } from './training-data.ts';
@@ -17,7 +18,7 @@ export interface TrainedDense {
 /** Trains the dense model on the data, where it is asked for, and writes it. */
 export async function trainStage(run: DetectorRun): Promise<TrainedDense & { readonly [key: string]: Json }> {
   const { options, names, seed, size, folder } = run;
-  const { epochs = 30 } = options;
+  const { epochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
   const start = startingDetector(options.model, { classes: names.length, seed });
   const notes = notesOn(start, names, epochs);
   for (const text of notes) run.tell({ kind: 'note', text });
