@@ -31,7 +31,7 @@ describe('unevenLayers', () => {
       ...['layer1.0.conv2', 'layer1.1.conv2', 'layer1.2.conv2'],
       ...['layer2.0.conv2', 'layer2.1.conv2', 'layer2.2.conv2'],
     ]);
-    expect(told[0]!.why).toBe('nothing goes: of the channels tied to it, those of wider layers rank lower');
+    expect(told[0]!.why).toBe('nothing goes: of the channels tied to it, those of other layers rank lower');
   });
 
   it('leaves out what the group says of itself', () => {
@@ -45,6 +45,20 @@ describe('unevenLayers', () => {
     expect(half.uneven).toEqual([]);
     const { removed, decisions } = ofTheWidest(0.02);
     expect(unevenLayers(groups, removed, decisions, { scope: 'global' })).toEqual([]);
+  });
+
+  it('tells what must stay, and what is rounded, from what ranks above', () => {
+    const { removed, decisions } = ofTheWidest(0.25);
+    const [first] = groups.groups;
+    const whyNot = [...groups.whyNot];
+    for (const unit of first!.units.subarray(0, 16)) whyNot[unit] = 'it is frozen';
+    const told = unevenLayers({ ...groups, whyNot }, removed, decisions, {});
+    expect(told[0]).toEqual({ layer: 'conv1', why: 'nothing goes: 16 of 16 must stay (it is frozen)' });
+    const rounded = unevenLayers(groups, removed, decisions, { roundTo: 16 });
+    expect(rounded[0]).toEqual({
+      layer: 'conv1',
+      why: 'nothing goes: what stays is rounded to a multiple of 16',
+    });
   });
 
   it('names layers that keep no multiple', () => {
