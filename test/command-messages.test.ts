@@ -106,7 +106,11 @@ describe('messages of the command line', () => {
       'prune lenet5 -o x.onnx --include none',
       /is selected; .*; 'secateur print lenet5 --tree' shows the names/,
     ],
-    [2, 'convert lenet5 --external-data -o x.safetensors', '--external-data says how an .onnx file is written'],
+    [
+      2,
+      'convert lenet5 --external-data -o x.safetensors',
+      '--external-data says how an .onnx file is written',
+    ],
     [2, 'help frobnicate', "unknown command 'frobnicate'"],
     [2, 'profil lenet5', 'Did you mean profile?'],
     [2, 'profile lenet5 --jsn', 'Did you mean --json?'],

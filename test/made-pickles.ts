@@ -4,7 +4,7 @@ import { storeZip } from '../src/io/zip-writer.ts';
 // Pickles written opcode by opcode, and PyTorch's archives around them: what no PyTorch would write.
 
 /** Latin-1 text as bytes. */
-export const latin1 = (content: string): Uint8Array => Uint8Array.from(Buffer.from(content, 'latin1'));
+const latin1 = (content: string): Uint8Array => Uint8Array.from(Buffer.from(content, 'latin1'));
 
 /** A pickle of protocol 2 in Latin-1. */
 export const pickle = (content: string): Uint8Array => latin1(`\x80\x02${content}.`);

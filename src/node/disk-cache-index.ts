@@ -8,7 +8,7 @@ import { readBytes, writeFileAtomic } from './file.ts';
 export const MAGIC = 'secateur images ';
 
 /** Length of an identity, a UUID. */
-export const ID_BYTES = 36;
+const ID_BYTES = 36;
 
 const FORMAT = 'secateur images';
 const VERSION = 1;

@@ -46,6 +46,7 @@ export {
 export type { RunOptions } from './instrumented.ts';
 export { medianLatency } from './latency-meter.ts';
 export { layerPattern } from './layer-pattern.ts';
+export { mergePlans } from './merge-plans.ts';
 export {
   type BeforeAfter,
   makePlan,
@@ -58,7 +59,6 @@ export {
   type PlanWhy,
   planText,
 } from './plan.ts';
-export { mergePlans } from './merge-plans.ts';
 export { blocksOfPlan, type PlanBlock, planBlocks } from './plan-blocks.ts';
 export { applyPlanToTensors, untouchedBy } from './plan-tensors.ts';
 export {

@@ -105,7 +105,10 @@ describe('shrink', () => {
   it('says what it does not take', async () => {
     const graph = resnet20();
     const refused: readonly [ShrinkOptions, string][] = [
-      [{}, 'shrink: give one of ratio, parameters, macs, fileSize, latency or blocks to say how much is to go'],
+      [
+        {},
+        'shrink: give one of ratio, parameters, macs, fileSize, latency or blocks to say how much is to go',
+      ],
       [
         { ratio: 0.5, macs: { share: 0.5 } },
         'shrink: ratio and macs both say how much is to go; give one of them',

@@ -13,7 +13,7 @@ import { type DetectorRun, threadsOf } from './run.ts';
 export const SIDES = ['dense', 'pruned'] as const;
 
 /** Path of a drawn image, in the folder of the run: its number keeps images of one name apart. */
-export const drawnName = (path: string, index: number, side: (typeof SIDES)[number]): string =>
+const drawnName = (path: string, index: number, side: (typeof SIDES)[number]): string =>
   join(IMAGES, `${index + 1}-${basename(path, extname(path))}-${side}.png`);
 
 /** Finds objects in some images with both models, and draws them: images spread over the test part, or over `val` where there is none. */
