@@ -221,7 +221,7 @@ describe('secateur evaluate with a YOLO yaml', () => {
         /--split belongs to classifiers; '.*data\.yaml' is the data of a detector/,
       ],
       ['--data FOLDER/images --task val', 2, /--task belongs to detectors, whose --data is a \.yaml/],
-      ['--data FOLDER/images --no-rect', 2, /--rect belongs to detectors/],
+      ['--data FOLDER/images --no-rect', 2, /--no-rect belongs to detectors/],
       ['--data FOLDER/data.yaml --rect', 2, /rect needs a model that takes any size; this one takes 64 x 64/],
       ['--data FOLDER/data.yaml --task train', 1, /names no images for 'train'; it has val, test/],
       [

@@ -34,9 +34,10 @@ Examples:
   $ secateur evaluate yolov5n.onnx --data coco8.yaml
   $ secateur convert-labels annotations/ -o cells
 
-MODEL is an .onnx file, a checkpoint (.pt, .pth, .th, .safetensors) of a built-in
-architecture, or the name of one: yolov5n to yolov5x, lenet5, resnet20 to
-resnet110, mobilenet_v2. By name it has fresh weights unless --weights gives some.
+MODEL is an .onnx file, a checkpoint (.pt, .pth, .th, .safetensors) of a
+built-in architecture, or the name of one: yolov5n to yolov5x, lenet5, resnet20
+to resnet110, mobilenet_v2. By name it has fresh weights unless --weights gives
+some.
 
 Exit codes: 0 done, 1 it failed (a file, a model, the engine), 2 the command
 line was wrong, 130 it was interrupted.`;

@@ -356,7 +356,10 @@ const unsqueezed: Operator['alias'] = (node, rank, constant) => {
 /** Operators that move elements and compute nothing. */
 export const LAYOUT: readonly Operator[] = withRules(
   [
-    entry('Reshape', 5, 'The same elements under another shape.', reshape, { shapeInput: 1 }),
+    entry('Reshape', 5, 'The same elements under another shape.', reshape, {
+      shapeInput: 1,
+      reshapes: true,
+    }),
     entry('Transpose', 1, 'Axes in another order.', transpose, { alias: transposed }),
     entry('Flatten', 1, 'Two axes: those before `axis` together, and the rest.', flatten),
     entry('Concat', 4, 'Tensors joined along an axis.', concat),

@@ -319,6 +319,8 @@ export interface Operator {
     inputRank: number,
     constant: (input: number) => Tensor | null,
   ) => Alias | null;
+  /** True where output 0 holds the elements of input 0 in their order, under another shape (`Reshape`). */
+  readonly reshapes?: boolean;
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
   /** True where output 0 is the sum of its inputs (`Add`): of two, each can stand for the sum where the other is left out. */

@@ -1,8 +1,8 @@
 import { type Graph, type Node, staticShape } from '../ir/index.ts';
-import { inferShapes } from '../ops/index.ts';
+import { findOperator, inferShapes } from '../ops/index.ts';
 
 /**
- * Gives weights that a Reshape alone reads the shape it gives them, in place, and takes the Reshape away: exporters that keep a linear layer's weight as `[channels, height, width, outputs]` write it so. Flattened, its inputs are
+ * Gives weights that a reshaping node alone reads the shape it gives them, in place, and takes the node away: exporters that keep a linear layer's weight as `[channels, height, width, outputs]` write it so. Flattened, its inputs are
  * those of the flattened map it is multiplied with. Elements stay where they are.
  */
 export function reshapeConstants(graph: Graph): void {
@@ -25,14 +25,15 @@ export function reshapeConstants(graph: Graph): void {
   }
 }
 
-/** True where a node reshapes a weight that nothing else reads. */
+/** True where a node reshapes a weight that nothing else reads, and layers alone read what it gives. */
 function isReshapedConstant(node: Node): boolean {
   const [value, target] = node.inputs;
   const output = node.outputs[0];
   return (
-    node.opType === 'Reshape' &&
-    node.domain === '' &&
+    findOperator(node.domain, node.opType)?.reshapes === true &&
     !output?.isOutput &&
+    output?.consumers.length !== 0 &&
+    output?.consumers.every(isWeighted) === true &&
     target?.initializer !== null &&
     value !== null &&
     value?.initializer !== null &&
@@ -40,3 +41,5 @@ function isReshapedConstant(node: Node): boolean {
     value?.consumers.length === 1
   );
 }
+
+const isWeighted = (node: Node): boolean => findOperator(node.domain, node.opType)?.weightedSum !== undefined;
