@@ -154,7 +154,7 @@ const tableFor = (rows: readonly Row[], named: (layers: readonly string[]) => st
 function summary({ coupling, heads }: ChannelGroups, rows: readonly Row[]): string[] {
   const whole = rows.filter(({ free }) => free === 0).length;
   const lines = [
-    `groups      ${rows.length}, of which ${whole === 0 ? 'all' : withCommas(rows.length - whole)} can be cut`,
+    `groups      ${rows.length}${rows.length === 0 ? '' : `, of which ${whole === 0 ? 'all' : withCommas(rows.length - whole)} can be cut`}`,
     `heads       ${heads === 'width' ? 'equal width from each' : 'taken as wholes'} (--heads)`,
   ];
   for (const { node, why } of coupling.notFollowed) lines.push(`not followed: ${node.label}: ${why}`);

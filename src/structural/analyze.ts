@@ -169,7 +169,7 @@ function whyNotFollowed(node: Node, { inference }: Findings): string | null {
   const open = [...node.inputs, ...node.outputs].find(
     (value) => value && !staticShape(inference.get(value)?.shape),
   );
-  return open ? `the sizes of '${open.name}' depend on data` : null;
+  return open ? `the sizes of '${open.name}' are not known before it runs` : null;
 }
 
 function freezeAll({ channels, labels }: Findings, value: Value, why: string): void {
@@ -253,7 +253,7 @@ function withoutRepeats(bundle: Bundle, varying: readonly number[], shape: reado
 }
 
 /** The layer's name: that of its weight without the last part, or the node's. */
-function layerName(parameter: string, node: Node): string {
+export function layerName(parameter: string, node: Node): string {
   const dot = parameter.lastIndexOf('.');
   return dot > 0 ? parameter.slice(0, dot) : node.name || parameter;
 }

@@ -124,6 +124,19 @@ describe('makePlan', () => {
     });
   });
 
+  it('names layers beyond what is followed', () => {
+    const builder = new GraphBuilder();
+    const generator = new Generator(5);
+    const x = builder.input('x', 'float32', [1, 3, 4, 4]);
+    const a = convolution(builder, generator, x, 'a', [8, 3, 1, 1]);
+    const magic = builder.op('Magic', [a], { name: '/Magic', domain: 'my.ops' });
+    builder.graph.addOutput(convolution(builder, generator, magic, 'b', [4, 8, 1, 1]));
+    expect(planOf(grouped(builder.graph)).kept).toEqual([
+      { layer: 'a', why: "my.ops.Magic '/Magic': is not in the operator table; its channels stay" },
+      { layer: 'b', why: "Conv '/b/Conv': the sizes of '/Magic_output_0' are not known before it runs" },
+    ]);
+  });
+
   it('tells channels by several layers where no layer has all of them', () => {
     const groups = grouped(partNet());
     expect(groups.groups.map(({ layers, units }) => [layers, units.length])).toEqual([

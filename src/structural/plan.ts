@@ -1,5 +1,6 @@
 import { staticShape } from '../ir/index.ts';
 import { layerOf } from '../ops/index.ts';
+import { layerName } from './analyze.ts';
 import { costOf, type ModelCost } from './cost.ts';
 import type { Coupling } from './coupling.ts';
 import type { Decision } from './decide.ts';
@@ -123,7 +124,7 @@ export function makePlan(groups: ChannelGroups, decision: Decision, facts: PlanF
         ...(facts.scores ? { scores: units.map((unit) => shortened(facts.scores![unit]!)) } : {}),
       })),
     ),
-    kept: keptLayers(decision),
+    kept: [...keptLayers(decision), ...notFollowed(groups.coupling)],
   };
 }
 
@@ -228,6 +229,15 @@ function keptLayers({ groups, uneven }: Decision): Plan['kept'] {
   );
   const byText = new Map([...told, ...uneven].map((one) => [`${one.layer}\n${one.why}`, one]));
   return [...byText.values()];
+}
+
+/** Layers beyond what is followed: they are in no group. */
+function notFollowed({ notFollowed: nodes, nameOf }: Coupling): Plan['kept'] {
+  return nodes.flatMap(({ node, why }) => {
+    const weight = layerOf(node)?.parameters.find(({ layout }) => layout && layout.input !== null);
+    const value = weight && node.inputs[weight.input];
+    return value ? [{ layer: layerName(nameOf(value), node), why: `${node.label}: ${why}` }] : [];
+  });
 }
 
 /** The options as JSON has them. */
