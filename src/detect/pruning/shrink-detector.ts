@@ -30,9 +30,6 @@ export interface ShrinkDetectorOptions
   readonly shrink?: Omit<RoundCutOptions, 'shapes'>;
 }
 
-/** Rounds where nothing is said. */
-const ROUNDS = 2;
-
 /**
  * Makes a trained detector smaller in rounds: channels are cut with everything that hangs on them, each cut is proven, and what is left is trained on as YOLOv5 trains; of each round the best epoch is kept. The layers that give the
  * maps stay. A case of `shrinkInRounds`; the model that comes of it gives raw maps. The detector given is not changed.
@@ -45,13 +42,13 @@ export async function shrinkDetector(
   const { detector, size, shrink = {}, threads } = options;
   const { anchors, strides, graph } = detector;
   const { loss, train, validation, finetune } = detectorTraining({ ...options, anchors, strides });
-  const { target, rounds = ROUNDS, floor, checkpoint, checkpointEvery, resume } = options;
+  const { target, rounds, floor, checkpoint, checkpointEvery, resume } = options;
   const { signal, onRound, onProgress, onEpoch } = options;
   return shrinkInRounds({
     model: graph,
     data: { train, validation },
     target,
-    rounds,
+    ...(rounds === undefined ? {} : { rounds }),
     shrink: {
       ...(threads === undefined ? {} : { threads }),
       ...shrink,
