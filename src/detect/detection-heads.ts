@@ -140,13 +140,10 @@ function movedAxes(
   shape: readonly number[],
 ): readonly (readonly Factor[])[] | null {
   const operator = findOperator(node.domain, node.opType);
-  if (operator?.opType === 'Transpose') {
-    const order = node.ints('perm') ?? [...axes.keys()].reverse();
-    return order.map((axis) => axes[axis] ?? []);
+  if (!operator?.reshapes) {
+    const moved = operator?.alias?.(node, axes.length, () => null);
+    return moved?.axes.map((axis) => (axis === null ? [] : axes[axis]!)) ?? null;
   }
-  // Whatever else only moves elements keeps them in their order.
-  if (operator?.alias === undefined && operator?.opType !== 'Reshape' && operator?.opType !== 'Flatten')
-    return null;
   const factors = axes.flat();
   const regrouped = shape.map((dim): readonly Factor[] => {
     const group: Factor[] = [];

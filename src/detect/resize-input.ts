@@ -1,10 +1,7 @@
 import { sizeOf, stridesOf, Tensor } from '../core/tensor.ts';
 import { cloneGraph, type Graph, type Node, staticShape, tensorType, type Value } from '../ir/index.ts';
-import { type Inference, inferShapes } from '../ops/index.ts';
+import { findOperator, type Inference, inferShapes } from '../ops/index.ts';
 import { liftConstants } from '../passes/index.ts';
-
-/** Operators whose constants are of the size of a map: grids of cells, and anchors for each cell. */
-const ELEMENTWISE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow']);
 
 /**
  * A copy of a detector of one input [N, 3, H, W] for another height and width. Exports of a fixed size have it in the targets of their `Reshape`s and in grids of cells: both get the new size, grids by going on as they
@@ -54,12 +51,12 @@ export function resizeInput(graph: Graph, height: number, width: number): Graph 
 }
 
 function adapt(original: Node, before: Inference, node: Node, inference: Inference): void {
-  if (node.domain !== '') return;
   const shapes = (of: Node, known: Inference): (readonly number[] | null)[] =>
     of.inputs.map((input) => (input ? staticShape(known.get(input)?.shape) : null));
   const [was, now] = [shapes(original, before), shapes(node, inference)];
-  if (node.opType === 'Reshape') {
-    const target = node.inputs[1];
+  const operator = findOperator(node.domain, node.opType);
+  if (operator?.reshapes && operator.shapeInput !== undefined) {
+    const target = node.inputs[operator.shapeInput];
     const sizes = target && staticShape(inference.get(target)?.known);
     const output = original.outputs[0] && staticShape(before.get(original.outputs[0])?.shape);
     if (!target || !sizes || !output || !was[0] || !now[0]) return;
@@ -68,10 +65,11 @@ function adapt(original: Node, before: Inference, node: Node, inference: Inferen
     // Sizes that are left open (-1) or taken over (0) need no change.
     const wanted = sizes.map((size, axis) => (size > 0 ? changed[axis]! : size));
     if (wanted.every((size, axis) => size === sizes[axis])) return;
-    replace(node, 1, Tensor.int64(wanted), inference, wanted);
+    replace(node, operator.shapeInput, Tensor.int64(wanted), inference, wanted);
     return;
   }
-  if (!ELEMENTWISE.has(node.opType)) return;
+  // Constants of the size of a map: grids of cells, and anchors for each cell.
+  if (!operator?.broadcasts) return;
   for (const [index, other] of [
     [0, 1],
     [1, 0],

@@ -264,16 +264,28 @@ const logical = { grad: notDifferentiable };
 /** Arithmetic, comparison and logic, element by element. */
 export const ELEMENTWISE: readonly Operator[] = withRules(
   [
-    entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), { grad: addGrad, sum: true }),
-    entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), { grad: subGrad }),
+    entry('Add', 7, 'Elementwise a + b with broadcasting.', binary(FOLDS.Add), {
+      grad: addGrad,
+      sum: true,
+      broadcasts: true,
+    }),
+    entry('Sub', 7, 'Elementwise a - b with broadcasting.', binary(FOLDS.Sub), {
+      grad: subGrad,
+      broadcasts: true,
+    }),
     entry('Mul', 7, 'Elementwise a * b with broadcasting.', binary(FOLDS.Mul), {
       grad: mulGrad,
       product: true,
+      broadcasts: true,
     }),
     entry('Div', 7, 'Elementwise a / b with broadcasting; integers are cut toward zero.', binary(FOLDS.Div), {
       grad: divGrad,
+      broadcasts: true,
     }),
-    entry('Pow', 7, 'Elementwise a to the power of b with broadcasting.', power, { grad: powGrad }),
+    entry('Pow', 7, 'Elementwise a to the power of b with broadcasting.', power, {
+      grad: powGrad,
+      broadcasts: true,
+    }),
     entry('Mod', 10, 'Elementwise remainder with broadcasting.', modulo, { grad: modGrad }),
     entry('Max', 8, 'Elementwise maximum of any number of tensors.', variadic(FOLDS.Max), {
       grad: extremumGrad,

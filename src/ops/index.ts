@@ -36,6 +36,7 @@ export {
   type LayerParameter,
   type Operator,
   type RewriteContext,
+  type RunningNorm,
   type TrainingContext,
   type TrainingRule,
   type Unsupported,
@@ -49,6 +50,7 @@ export {
   type GraphParameter,
   graphParameters,
   layerOf,
+  weightLayoutOf,
 } from './parameters.ts';
 export { rewriteContext } from './rewrite.ts';
 export { swish } from './swish.ts';

@@ -116,6 +116,13 @@ const einsumCost: CostRule = (ctx) => {
   return cost((shapes.length - 1) * sizeOf(extents), 0, 0);
 };
 
+function gemmSum(node: Node): ReturnType<NonNullable<Operator['weightedSum']>> {
+  // Where C is scaled, it is no bias.
+  const bias = node.float('beta', 1) === 1 ? 2 : null;
+  if (node.int('transA', 0) !== 0) return { bias, besides: 'transposes its input' };
+  return bias === null || node.float('alpha', 1) !== 1 ? { bias, besides: 'scales its product' } : { bias };
+}
+
 /** The matrix product with bias, on which others are built. */
 export const gemm: Operator = {
   domain: '',
@@ -139,8 +146,7 @@ export const gemm: Operator = {
 /** Linear layers and matrix products. */
 export const LINEAR: readonly Operator[] = withRules(
   [
-    // Where C is scaled, it is no bias.
-    { ...gemm, weightedSum: (node) => ({ bias: node.float('beta', 1) === 1 ? 2 : null }) },
+    { ...gemm, weightedSum: gemmSum },
     {
       domain: '',
       opType: 'MatMul',

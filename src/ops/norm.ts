@@ -27,6 +27,7 @@ import {
   LATEST_OPSET,
   type Layer,
   type Operator,
+  type RunningNorm,
 } from './operator.ts';
 import { withRules } from './with-rules.ts';
 
@@ -58,6 +59,18 @@ const byRank = (node: Node, type: string): string =>
   `${type}${Math.min(3, Math.max(1, (statedShape(node, 0)?.length ?? 4) - 2))}d`;
 
 const BATCH_NORM_INPUTS = ['scale', 'bias', 'mean', 'variance'] as const;
+
+/** BatchNormalization outside training. Before opset 7 `is_test` says so, before 9 `spatial` that statistics belong to channels. */
+function runningNorm(node: Node): RunningNorm | string {
+  const opset = node.graph.opset();
+  const isTraining =
+    node.int('training_mode', 0) !== 0 ||
+    (opset < 7 && node.int('is_test', 0) === 0) ||
+    node.outputs.filter((output) => output).length > 1;
+  if (isTraining) return 'uses the statistics of the batch as it is';
+  if (opset < 9 && node.int('spatial', 1) === 0) return 'has statistics for each place';
+  return { scale: 1, bias: 2, mean: 3, variance: 4, epsilon: node.float('epsilon', 1e-5) };
+}
 
 function inferBatchNorm(ctx: InferContext): ReturnType<InferRule> {
   const { dtype, shape } = expectRankFrom(ctx, 0, 'the input', 2);
@@ -165,7 +178,7 @@ function inferDropout(ctx: InferContext): ReturnType<InferRule> {
 
 const norm = (
   entry: Pick<Operator, 'opType' | 'opsets' | 'summary' | 'infer' | 'cost' | 'channels' | 'layer'> &
-    Partial<Pick<Operator, 'grad' | 'training'>>,
+    Partial<Pick<Operator, 'grad' | 'training' | 'runningNorm'>>,
 ): Operator => ({
   domain: '',
   grad: noGradRule,
@@ -184,6 +197,7 @@ export const NORM: readonly Operator[] = withRules(
       cost: normCost(2, 4),
       grad: batchNormGrad,
       training: trainBatchNorm,
+      runningNorm,
       channels: batchNormChannels,
       layer: (node, isConstant) => scaleAndShift(isConstant, byRank(node, 'BatchNorm'), true),
     }),
@@ -264,6 +278,11 @@ export const NORM: readonly Operator[] = withRules(
       ),
       training: trainDropout,
       nondeterministic: true,
+      drawsNothing: (node) => {
+        // Without its last input it hands its input on.
+        const training = node.inputs[2];
+        return training === null || training === undefined || training.initializer?.data[0] === 0;
+      },
     },
   ],
   {

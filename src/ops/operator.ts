@@ -295,6 +295,16 @@ export interface Alias {
   readonly axes: readonly (number | null)[];
 }
 
+/** Normalization by statistics that are known beforehand: `(x - mean) scale / √(variance + ε) + bias`, channel by channel. */
+export interface RunningNorm {
+  /** Indices of inputs. */
+  readonly scale: number;
+  readonly bias: number;
+  readonly mean: number;
+  readonly variance: number;
+  readonly epsilon: number;
+}
+
 /**
  * All that is known of an operator, in one place. Every rule must be written, or written off with `unsupported("why")`:
  * a forgotten one does not compile.
@@ -319,18 +329,27 @@ export interface Operator {
     inputRank: number,
     constant: (input: number) => Tensor | null,
   ) => Alias | null;
-  /** True where output 0 holds the elements of input 0 in their order, under another shape (`Reshape`). */
+  /** True where output 0 holds the elements of input 0 in their order, whatever its shape (`Reshape`, `Identity`). */
   readonly reshapes?: boolean;
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
+  /** Of what is nondeterministic, true for nodes that draw nothing all the same (`Dropout` outside training). */
+  readonly drawsNothing?: (node: Node) => boolean;
+  /** True where output 0 is computed element by element from two inputs that are broadcast against each other (`Sub`). */
+  readonly broadcasts?: boolean;
+  /** Where output 0 is the inputs one behind the other (`Concat`): along which axis. */
+  readonly joins?: (node: Node) => number;
+  /** Where a node may normalize by running statistics (`BatchNormalization`): how it does, or why it does not. */
+  readonly runningNorm?: (node: Node) => RunningNorm | string;
   /** True where output 0 is the sum of its inputs (`Add`): of two, each can stand for the sum where the other is left out. */
   readonly sum?: boolean;
   /** True where output 0 is the product of its inputs (`Mul`): it is 0 where one of them is. */
   readonly product?: boolean;
   /**
-   * Where output 0 is a sum of elements of one input, each times an element of the layer's weight, plus a bias, and nothing else: convolutions, linear layers. `bias`: the input at which each output channel's bias can stand; null where there is none.
+   * Where output 0 is a sum of elements of one input, each times an element of the layer's weight, plus a bias, and nothing else: convolutions, linear layers. `bias`: the input at which each output channel's bias can stand; null where there is none. `besides`:
+   * what the node does to its input or its sum beyond that.
    */
-  readonly weightedSum?: (node: Node) => { readonly bias: number | null };
+  readonly weightedSum?: (node: Node) => { readonly bias: number | null; readonly besides?: string };
   readonly infer: InferRule;
   readonly cost: CostRule | Unsupported;
   readonly grad: GradRule | Unsupported;

@@ -130,6 +130,10 @@ export function layerOf(node: Node): Layer | null {
   return rule?.(node, isConstant) ?? null;
 }
 
+/** How a layer's weight is laid out; null where a node is no layer, or its weight has no layout. */
+export const weightLayoutOf = (node: Node): WeightLayout | null =>
+  layerOf(node)?.parameters[0]?.layout ?? null;
+
 const pick = ({ value, tensor }: ConstantSource): Pick<GraphParameter, 'value' | 'tensor'> => ({
   value,
   tensor,

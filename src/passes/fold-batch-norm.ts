@@ -1,19 +1,14 @@
 import { Tensor } from '../core/tensor.ts';
 import type { Graph, Node, Value } from '../ir/index.ts';
+import { findOperator, type RunningNorm, weightLayoutOf } from '../ops/index.ts';
 import type { PassResult } from './pass.ts';
 import { removeUnused } from './remove-unused.ts';
-
-/** Before, batch norm says in another way whether it is in training. */
-const OLDEST = 7;
-
-/** Epsilon of ONNX's BatchNormalization where the node has none. */
-const EPSILON = 1e-5;
 
 /**
  * Folds batch norms into the convolutions before them:
  *
  * 1. a Conv with constant weight (and bias), read by nothing but a BatchNormalization in inference mode with constant scale, bias, mean and variance, takes over what that does: `W γ / √(σ² + ε)` and `β + (b - μ) γ / √(σ² + ε)`;
- * 2. all must be float32; what is in training mode, or older than opset 7, is left alone;
+ * 2. all must be float32; what is in training mode is left alone;
  * 3. constants that others read too stay for those.
  *
  * Each step is rounded to float32 in the order of YOLOv5's `fuse_conv_and_bn`, so that the weights equal those of its exports. They are new tensors, the weight under its name, the bias under that of a PyTorch layer (`conv.bias`). The graph
@@ -21,29 +16,31 @@ const EPSILON = 1e-5;
  */
 export function foldBatchNorm(graph: Graph): PassResult {
   let modified = false;
-  for (const norm of [...graph.nodes]) {
-    if (norm.opType === 'BatchNormalization' && norm.domain === '') modified = fold(graph, norm) || modified;
+  for (const node of [...graph.nodes]) {
+    const norm = findOperator(node.domain, node.opType)?.runningNorm?.(node);
+    if (norm && typeof norm !== 'string') modified = fold(graph, node, norm) || modified;
   }
   if (modified) removeUnused(graph);
   return { graph, modified };
 }
 
-function fold(graph: Graph, norm: Node): boolean {
-  const [x, ...parameters] = norm.inputs;
+function fold(graph: Graph, node: Node, norm: RunningNorm): boolean {
+  const x = node.inputs[0];
   const conv = x?.producer;
-  const isInference =
-    graph.opset() >= OLDEST &&
-    norm.int('training_mode', 0) === 0 &&
-    norm.int('spatial', 1) === 1 &&
-    norm.outputs.filter((output) => output).length === 1;
-  if (!x || !conv || conv.opType !== 'Conv' || conv.domain !== '' || conv.graph !== graph || !isInference)
-    return false;
-  if (x.consumers.length !== 1 || x.isOutput || norm.graph !== graph) return false;
+  const biasInput = conv && findOperator(conv.domain, conv.opType)?.weightedSum?.(conv).bias;
+  const layout = conv && weightLayoutOf(conv);
+  if (!x || !conv || conv.graph !== graph || typeof biasInput !== 'number' || !layout) return false;
+  // A convolution has its outputs first, a transposed one does not.
+  if (layout.kernel.length === 0 || layout.output !== 0) return false;
+  if (x.consumers.length !== 1 || x.isOutput) return false;
   const weight = floats(conv.inputs[1]);
-  const bias = conv.inputs[2] ? floats(conv.inputs[2])?.data : new Float32Array(weight?.shape[0] ?? 0);
-  const [scale, shift, mean, variance] = parameters.map((value) => floats(value)?.data);
+  const given = conv.inputs[biasInput];
+  const bias = given ? floats(given)?.data : new Float32Array(weight?.shape[0] ?? 0);
+  const [scale, shift, mean, variance] = [norm.scale, norm.bias, norm.mean, norm.variance].map(
+    (input) => floats(node.inputs[input])?.data,
+  );
   if (!weight || !bias || !scale || !shift || !mean || !variance) return false;
-  const epsilon = norm.float('epsilon', EPSILON);
+  const { epsilon } = norm;
   const f = Math.fround;
   const channels = weight.shape[0]!;
   const perChannel = weight.data.length / channels;
@@ -59,14 +56,14 @@ function fold(graph: Graph, norm: Node): boolean {
   }
   const weightName = conv.input(1).name;
   const biasName =
-    conv.inputs[2]?.name ??
+    given?.name ??
     (weightName.endsWith('weight') ? `${weightName.slice(0, -'weight'.length)}bias` : `${weightName}_bias`);
   setConstant(graph, conv, 1, weightName, new Tensor('float32', weight.shape, folded));
-  setConstant(graph, conv, 2, biasName, new Tensor('float32', [channels], biases));
-  const output = norm.output();
+  setConstant(graph, conv, biasInput, biasName, new Tensor('float32', [channels], biases));
+  const output = node.output();
   const { name, type } = output;
   output.replaceAllUsesWith(x);
-  graph.removeNode(norm);
+  graph.removeNode(node);
   // What was the batch norm's is the convolution's now, under the name that outputs of the graph have.
   if (x.isOutput) graph.rename(x, name);
   x.type = type;

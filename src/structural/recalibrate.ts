@@ -2,7 +2,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { fromFloat32, toFloat32 } from '../core/float16.ts';
 import { sizeOf, Tensor } from '../core/tensor.ts';
 import type { Graph, Node } from '../ir/index.ts';
-import { allNodes, batchNormTraining, unbiased } from '../ops/index.ts';
+import { allNodes, batchNormTraining, findOperator, type RunningNorm, unbiased } from '../ops/index.ts';
 import type { CalibrationData } from './calibration.ts';
 import type { Workbench } from './importance/workbench.ts';
 import { instrumentedRuns, type RunOptions } from './instrumented.ts';
@@ -28,6 +28,7 @@ export interface Recalibration {
 
 /** Batch normalizations that share all their parameters: one layer, applied once or more. */
 interface Layer {
+  readonly norm: RunningNorm;
   readonly nodes: Node[];
   readonly mean: Average;
   readonly variance: Average;
@@ -79,16 +80,13 @@ export async function recalibrate(
     samples += count;
   }
   const labels: string[] = [];
-  for (const { nodes, mean, variance } of new Set(layers.values())) {
-    put(nodes, MEAN, mean.result);
-    put(nodes, VARIANCE, variance.result);
+  for (const { norm, nodes, mean, variance } of new Set(layers.values())) {
+    put(nodes, norm.mean, mean.result);
+    put(nodes, norm.variance, variance.result);
     labels.push(nodes[0]!.label);
   }
   return { layers: labels, batches, samples, notes };
 }
-
-// Inputs of a BatchNormalization.
-const [MEAN, VARIANCE] = [3, 4];
 
 /** The batch normalizations whose statistics can be taken anew, by what they give; and what is said of the others. */
 function layersOf(
@@ -99,19 +97,20 @@ function layersOf(
   const layers = new Map<string, Layer>();
   const byParameters = new Map<string, Layer>();
   for (const node of allNodes(graph)) {
-    if (node.opType !== 'BatchNormalization') continue;
-    const why = whyNot(node, graph);
-    if (why !== null) {
-      notes.push(`${node.label}: ${why}; its statistics stay`);
+    const norm = normOf(node, graph);
+    if (norm === null) continue;
+    if (typeof norm === 'string') {
+      notes.push(`${node.label}: ${norm}; its statistics stay`);
       continue;
     }
     const key = JSON.stringify(node.inputs.slice(1).map((value) => value?.name));
     const averageOf = (input: number): Average =>
       new Average(toFloat32(node.input(input).initializer!).float32, momentum);
     const layer = byParameters.get(key) ?? {
+      norm,
       nodes: [],
-      mean: averageOf(MEAN),
-      variance: averageOf(VARIANCE),
+      mean: averageOf(norm.mean),
+      variance: averageOf(norm.variance),
     };
     layer.nodes.push(node);
     byParameters.set(key, layer);
@@ -120,13 +119,14 @@ function layersOf(
   return { layers, notes };
 }
 
-/** Why the statistics of a node cannot be taken anew; null where they can. */
-function whyNot(node: Node, graph: Graph): string | null {
+/** How a node normalizes, or why its statistics cannot be taken anew; null where it is no batch normalization. */
+function normOf(node: Node, graph: Graph): RunningNorm | string | null {
+  const norm = findOperator(node.domain, node.opType)?.runningNorm?.(node) ?? null;
+  if (norm === null) return null;
   if (node.graph !== graph) return 'stands in a subgraph';
-  if (node.int('training_mode', 0) !== 0) return 'uses the statistics of the batch as it is';
-  if (node.graph.opset() < 9 && node.int('spatial', 1) === 0) return 'has statistics for each place';
-  const buffers = [node.inputs[MEAN], node.inputs[VARIANCE]];
-  return buffers.every((value) => value?.initializer) ? null : 'has statistics that are computed';
+  if (typeof norm === 'string') return norm;
+  const buffers = [node.inputs[norm.mean], node.inputs[norm.variance]];
+  return buffers.every((value) => value?.initializer) ? norm : 'has statistics that are computed';
 }
 
 /** Lets every batch normalization of a copy use the statistics of the batch, and gives these out. */
@@ -136,7 +136,8 @@ function useBatchStatistics(bench: Workbench, layers: ReadonlyMap<string, Layer>
   const replaced: Node[] = [];
   for (const node of [...graph.nodes]) {
     const output = node.outputs[0];
-    if (!output || !layers.has(output.name) || node.opType !== 'BatchNormalization') continue;
+    const norm = output && layers.get(output.name)?.norm;
+    if (!output || !norm) continue;
     const x = node.input(0);
     const sizes = make.shape(x);
     const count = sizeOf(sizes) / sizes[1]!;
@@ -147,9 +148,9 @@ function useBatchStatistics(bench: Workbench, layers: ReadonlyMap<string, Layer>
     }
     const { y, mean, variance } = batchNormTraining(make, {
       x,
-      scale: node.input(1),
-      bias: node.input(2),
-      epsilon: node.float('epsilon', 1e-5),
+      scale: node.input(norm.scale),
+      bias: node.input(norm.bias),
+      epsilon: norm.epsilon,
     });
     output.replaceAllUsesWith(y);
     replaced.push(node);

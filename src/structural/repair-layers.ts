@@ -1,4 +1,5 @@
 import { type Node, readBy, staticShape, type Value } from '../ir/index.ts';
+import { findOperator, weightLayoutOf } from '../ops/index.ts';
 import { touched } from './compact.ts';
 import type { ChannelGroups } from './groups.ts';
 
@@ -60,27 +61,24 @@ function layerOf(node: Node, weight: Value): RepairLayer | string {
   if (node.inputs[1] !== weight || !tensor) return 'reads channels by another input than its weight';
   if (tensor.dtype !== 'float32') return `has a weight of ${tensor.dtype}, not float32`;
   if (weight.uses.length > 1) return 'shares its weight with others';
-  switch (node.opType) {
-    case 'Conv':
-      if (node.int('group', 1) !== 1) return 'is a convolution of several groups';
-      return { node, weight, outputFirst: true, bias: biasOf(node, true), axis: 1 };
-    case 'Gemm': {
-      const outputFirst = node.int('transB', 0) !== 0;
-      if (node.int('transA', 0) !== 0) return 'transposes its input';
-      if (node.float('alpha', 1) !== 1 || node.float('beta', 1) !== 1) return 'scales its product';
-      return { node, weight, outputFirst, bias: biasOf(node, outputFirst), axis: -1 };
-    }
-    case 'MatMul':
-      if (tensor.shape.length !== 2) return 'multiplies with more than one matrix';
-      return { node, weight, outputFirst: false, bias: null, axis: -1 };
-    default:
-      return 'is neither a convolution nor a linear layer';
-  }
+  const sum = findOperator(node.domain, node.opType)?.weightedSum?.(node);
+  if (!sum) return NO_LAYER;
+  if (sum.besides) return sum.besides;
+  const layout = weightLayoutOf(node);
+  if (!layout) return 'multiplies with more than one matrix';
+  if (layout.groups !== 1) return 'is a convolution of several groups';
+  const [isConvolution, outputFirst] = [layout.kernel.length > 0, layout.output === 0];
+  // A transposed one gathers what it reads in another way.
+  if (isConvolution && !outputFirst) return NO_LAYER;
+  const bias = biasOf(node, sum.bias, outputFirst);
+  return { node, weight, outputFirst, bias, axis: isConvolution ? 1 : -1 };
 }
 
-/** The bias of a Conv or Gemm, one number an output, that nothing else reads. */
-function biasOf(node: Node, outputFirst: boolean): Value | null {
-  const bias = node.inputs[2];
+const NO_LAYER = 'is neither a convolution nor a linear layer';
+
+/** The bias of a layer, one number an output, that nothing else reads. */
+function biasOf(node: Node, input: number | null, outputFirst: boolean): Value | null {
+  const bias = input === null ? null : node.inputs[input];
   const tensor = bias?.initializer;
   if (!bias || tensor?.dtype !== 'float32' || bias.uses.length > 1) return null;
   const outputs = node.input(1).initializer!.shape[outputFirst ? 0 : 1];

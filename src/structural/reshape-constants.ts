@@ -29,8 +29,11 @@ export function reshapeConstants(graph: Graph): void {
 function isReshapedConstant(node: Node): boolean {
   const [value, target] = node.inputs;
   const output = node.outputs[0];
+  const operator = findOperator(node.domain, node.opType);
   return (
-    findOperator(node.domain, node.opType)?.reshapes === true &&
+    operator?.reshapes === true &&
+    // An alias is followed as it is.
+    operator.alias === undefined &&
     !output?.isOutput &&
     output?.consumers.length !== 0 &&
     output?.consumers.every(isWeighted) === true &&

@@ -61,13 +61,14 @@ export function sampleOutput(
   };
 }
 
-/** Adds nodes that pick what a Conv (`[N, C, …]`) or a linear layer (`[N, …, C]`) reads for its output at sampled positions. */
+/** Adds nodes that pick what a convolution (`[N, C, …]`) or a linear layer (`[N, …, C]`) reads for its output at sampled positions. */
 export function sampleInput(bench: Workbench, node: Node, output: SampledOutput, name: string): SampledInput {
   const { builder, make, graph } = bench;
   const x = node.input(0);
   const { samples, taken, positions } = output;
   const shape = make.shape(x);
-  if (node.opType !== 'Conv') {
+  // What is no matrix slides over a map.
+  if (make.shape(node.input(1)).length === 2) {
     const features = shape.at(-1)!;
     const picked = take(bench, make.reshape(x, [samples, positions, features]), graph.value(output.input), 1);
     return {

@@ -214,11 +214,8 @@ function layersToCompare(groups: ChannelGroups, cut: Graph): Value[] {
 
 /** True where a node draws random numbers: two models do not draw the same. */
 function isRandom(node: Node): boolean {
-  if (!findOperator(node.domain, node.opType)?.nondeterministic) return false;
-  if (node.opType !== 'Dropout') return true;
-  // Without its last input it hands its input on.
-  const training = node.inputs[2];
-  return training !== null && training !== undefined && training.initializer?.data[0] !== 0;
+  const operator = findOperator(node.domain, node.opType);
+  return operator?.nondeterministic === true && !operator.drawsNothing?.(node);
 }
 
 /** All values that follow from what some nodes make. */

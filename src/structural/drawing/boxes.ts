@@ -1,5 +1,5 @@
 import { type Graph, type Node, readBy, type Value } from '../../ir/index.ts';
-import { type Inference, layerOf } from '../../ops/index.ts';
+import { findOperator, type Inference, layerOf } from '../../ops/index.ts';
 
 /** What is drawn as one: a layer with the operators that only it feeds, or operators without weights. */
 export interface Box {
@@ -56,16 +56,18 @@ export function boxesOf(graph: Graph, inference: Inference): BoxGraph {
   return { ...flow.ends, boxes, wires: chained(wiresOf(flow, boxOf), boxes) };
 }
 
-/** The Concat that a box is, and nothing else; null for other boxes. */
-const concatOf = ({ nodes }: Box): Node | null =>
-  nodes.length === 1 && nodes[0].opType === 'Concat' && nodes[0].domain === '' ? nodes[0] : null;
+/** The axis that a box joins its inputs along, and does nothing else; undefined for other boxes. */
+const joinedAxis = ({ nodes: [node, ...others] }: Box): number | undefined =>
+  others.length > 0 ? undefined : findOperator(node.domain, node.opType)?.joins?.(node);
 
 /**
  * Lets what is joined again and again be joined step by step, as in DenseNet: where a Concat reads all that one before it reads, too, it is drawn as reading that one's output. The channels are the same, and the drawing has a
  * line in place of hundreds.
  */
 function chained(wires: readonly Wire[], boxes: readonly Box[]): Wire[] {
-  const readBy = new Map<Box, Set<Value>>(boxes.flatMap((box) => (concatOf(box) ? [[box, new Set()]] : [])));
+  const readBy = new Map<Box, Set<Value>>(
+    boxes.flatMap((box) => (joinedAxis(box) === undefined ? [] : [[box, new Set()]])),
+  );
   const readers = new Map<Value, Box[]>();
   for (const { to, value } of wires) {
     const values = 'kind' in to ? readBy.get(to) : undefined;
@@ -95,7 +97,7 @@ function chained(wires: readonly Wire[], boxes: readonly Box[]): Wire[] {
 /** Does one Concat read only what the other reads, too, along the same axis? */
 function isPart(one: Box, other: Box, readBy: ReadonlyMap<Box, ReadonlySet<Value>>): boolean {
   const [values, all] = [readBy.get(one)!, readBy.get(other)!];
-  if (one.nodes[0].int('axis') !== other.nodes[0].int('axis')) return false;
+  if (joinedAxis(one) !== joinedAxis(other)) return false;
   return [...values].every((value) => all.has(value));
 }
 
