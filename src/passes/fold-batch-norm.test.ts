@@ -109,6 +109,16 @@ describe('foldBatchNorm', () => {
     expect(await outputOf(graph)).toHaveLength(2 * 6 * 9);
   });
 
+  it('leaves alone transposed convolutions, whose weights have their outputs second', () => {
+    const builder = new GraphBuilder();
+    const ones = (name: string, ...shape: number[]): Value => builder.constant(Tensor.full(shape, 1), name);
+    const x = builder.input('x', 'float32', [1, 4, 5, 5]);
+    const up = builder.op('ConvTranspose', [x, ones('up.weight', 4, 4, 2, 2)]);
+    const norms = [0, 1, 2, 3].map((at) => ones(`bn.${at}`, 4));
+    builder.output(builder.op('BatchNormalization', [up, ...norms]), 'y');
+    expect(foldBatchNorm(builder.graph).modified).toBe(false);
+  });
+
   it('leaves alone what is in training, what others read, and what is no constant', () => {
     expect(foldBatchNorm(made({ training: true }).graph).modified).toBe(false);
     const read = made({});

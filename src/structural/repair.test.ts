@@ -288,6 +288,26 @@ describe('repairConsumers', () => {
     ]);
   });
 
+  it('leaves linear layers that scale what they make', async () => {
+    const net = new SmallNetwork();
+    const a = net.op('Relu', [net.matmul(net.input(['batch', 6]), 'a', 8)]);
+    for (const [name, value] of [
+      ['alpha', 0.5],
+      ['beta', 0.5],
+    ] as const) {
+      const inputs = [a, net.weight([8, 3], `${name}.weight`), net.weight([3], `${name}.bias`)];
+      const y = net.builder.op('Gemm', inputs, { name, attributes: { [name]: attr.float(value) } });
+      net.builder.output(y, `y_${name}`);
+    }
+    const { groups, removed, cut } = cutOf(net.graph, (own) => removing(own, 'a.weight', [1]));
+    const repair = await repairConsumers(groups, removed, cut, batches(1, [4, 6]), { threads: 1 });
+    expect(repair.layers).toEqual([]);
+    expect(repair.notes).toEqual([
+      "Gemm 'alpha': scales its product; its weights stay",
+      "Gemm 'beta': scales its product; its weights stay",
+    ]);
+  });
+
   it('does nothing where nothing was removed', async () => {
     const [, build] = EXACT['a linear layer']!;
     const { groups, removed, cut } = cutOf(build(new SmallNetwork()), (own) => new Uint8Array(own.unitCount));
