@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PRUNE_DETECTOR_DEFAULTS } from '../src/node/index.ts';
 import { type Result, secateur } from './run-command.ts';
 import { writeSquares, writeTinyDetector } from './square-files.ts';
 
@@ -23,6 +24,14 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('secateur prune-detector', () => {
+  it('has the defaults of pruneDetector', async () => {
+    const help = (await secateur('prune-detector', '--help')).out.replaceAll(/\s+/g, ' ');
+    const { rounds, epochs, finetuneEpochs } = PRUNE_DETECTOR_DEFAULTS;
+    expect(help).toContain(`--rounds <n> cut and fine-tune so many times (default: ${rounds})`);
+    expect(help).toContain(`0 takes the model as it is (default: ${epochs})`);
+    expect(help).toContain(`--finetune-epochs <n> epochs after each cut (default: ${finetuneEpochs})`);
+  });
+
   it('tells stages and epochs as they come, and what it came to; again it has nothing to do', async () => {
     writeFileSync(at('hyp.yaml'), 'lr0: 0.02\nnbs: 4\n');
     const line = `${PRUNE} -o FOLDER/half --macs 60% ${SMALL} --images 1 --hyp FOLDER/hyp.yaml`;

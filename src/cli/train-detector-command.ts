@@ -265,27 +265,10 @@ const dataLines = ({ path, names, train, validation, test }: DetectorData): stri
   ...(test ? [`test                ${partText(test)}`] : []),
 ];
 
-const scores = ({
-  images,
-  instances,
-  precision,
-  recall,
-  f1,
-  map50,
-  map,
-  confidence,
-  classes,
-}: DetectionResult) => ({
-  images,
-  instances,
-  precision,
-  recall,
-  f1,
-  map50,
-  map,
-  confidence,
-  classes,
-});
+/** A judgement without what curves are drawn of. */
+function scores({ curves: _, confusion: __, ...numbers }: DetectionResult) {
+  return numbers;
+}
 
 async function report(
   source: string,

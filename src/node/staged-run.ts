@@ -14,7 +14,8 @@ export const STATE_FILE = 'state.json';
 interface DoneStage {
   readonly name: string;
   readonly seconds: number;
-  readonly result: Json;
+  /** As JSON has it. */
+  readonly result: unknown;
 }
 
 /** What `StagedRun.open` is told. */
@@ -104,9 +105,9 @@ export class StagedRun {
   }
 
   /**
-   * Does a stage, or gives what came of it where it is done and its files are there. What `work` gives is plain data, without NaN; files must be written whole.
+   * Does a stage, or gives what came of it where it is done and its files are there. What `work` gives is plain data that JSON holds as it is; files must be written whole.
    */
-  async stage<T extends Json>(name: string, files: readonly string[], work: () => Promise<T>): Promise<T> {
+  async stage<T>(name: string, files: readonly string[], work: () => Promise<T>): Promise<T> {
     const known = this.#done.find((stage) => stage.name === name);
     if (known && this.isDone(name, files)) return known.result as T;
     const begin = performance.now();

@@ -153,13 +153,13 @@ function filled(
   known: readonly string[],
   own: (name: string) => Name,
 ): DetectorHyperparameters {
-  const values = Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].usual]));
+  const values = Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].usual])) as Record<Name, number>;
   for (const [name, value] of given) {
     if (value === undefined) continue;
     if (!known.includes(name)) throw new ArgumentError(unknownName(name, known));
     values[own(name)] = checked(name, value, FIELDS[own(name)]);
   }
-  return values as unknown as DetectorHyperparameters;
+  return values;
 }
 
 function unknownName(name: string, known: readonly string[]): string {

@@ -28,18 +28,18 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
 function inverse([a, b, c, d, e, f, g, h, i]: Matrix): Matrix | null {
   const determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
   if (!Number.isFinite(determinant) || determinant === 0) return null;
-  const entries = [
-    e * i - f * h,
-    c * h - b * i,
-    b * f - c * e,
-    f * g - d * i,
-    a * i - c * g,
-    c * d - a * f,
-    d * h - e * g,
-    b * g - a * h,
-    a * e - b * d,
-  ].map((cofactor) => cofactor / determinant);
-  return entries as unknown as Matrix;
+  const entry = (cofactor: number): number => cofactor / determinant;
+  return [
+    entry(e * i - f * h),
+    entry(c * h - b * i),
+    entry(b * f - c * e),
+    entry(f * g - d * i),
+    entry(a * i - c * g),
+    entry(c * d - a * f),
+    entry(d * h - e * g),
+    entry(b * g - a * h),
+    entry(a * e - b * d),
+  ];
 }
 
 /** What weights of neighbouring pixels add up to, along an axis: products of two and a level fit into 31 bits. */

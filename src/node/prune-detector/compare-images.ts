@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { type ComparedImage, type Detection, Detector } from '../../detect/index.ts';
-import type { Json } from '../../train/index.ts';
 import { readImage } from '../decode-rgb.ts';
 import { drawDetections } from '../draw-detections.ts';
 import { withPath } from '../file.ts';
@@ -17,9 +16,7 @@ const drawnName = (path: string, index: number, side: (typeof SIDES)[number]): s
   join(IMAGES, `${index + 1}-${basename(path, extname(path))}-${side}.png`);
 
 /** Finds objects in some images with both models, and draws them: images spread over the test part, or over `val` where there is none. */
-export async function compareImages(
-  run: DetectorRun,
-): Promise<readonly (ComparedImage & { readonly [key: string]: Json })[]> {
+export async function compareImages(run: DetectorRun): Promise<readonly ComparedImage[]> {
   const { folder, splits, names, size } = run;
   const { images } = splits.test ?? splits.val;
   const count = Math.min(run.options.images ?? 6, images.length);
@@ -60,5 +57,5 @@ export async function compareImages(
     height,
     dense: found.dense[index]!,
     pruned: found.pruned[index]!,
-  })) as unknown as (ComparedImage & { readonly [key: string]: Json })[];
+  }));
 }

@@ -7,7 +7,6 @@ import {
   rawDetector,
 } from '../../detect/index.ts';
 import { fileSizes, profile } from '../../profile/index.ts';
-import type { Json } from '../../train/index.ts';
 import { nodeCompressors } from '../compress.ts';
 import { readBytes } from '../file.ts';
 import { readModel } from '../model.ts';
@@ -19,7 +18,7 @@ export async function judgeFile(
   run: DetectorRun,
   stage: PruneDetectorStage,
   file: string,
-): Promise<DetectorState & { readonly [key: string]: Json }> {
+): Promise<DetectorState> {
   const { folder, splits, names, size } = run;
   const graph = readModel(folder.path(file));
   const judged: JudgedDetector[] = [];
@@ -43,6 +42,5 @@ export async function judgeFile(
   const { graph: raw } = rawDetector(graph);
   const { totals } = profile(raw, { shapes: { [raw.feeds[0]!.name]: [1, 3, size, size] }, zeros: false });
   const sizes = await fileSizes([readBytes(folder.path(file))], { compressors: nodeCompressors });
-  const state: DetectorState = { parameters: totals.parameters, macs: totals.macs, sizes, judged };
-  return state as DetectorState & { readonly [key: string]: Json };
+  return { parameters: totals.parameters, macs: totals.macs, sizes, judged };
 }

@@ -1,14 +1,11 @@
 import type { LatencyPair } from '../../detect/index.ts';
 import { compareLatency, createSession, randomInputs, type Session } from '../../runtime/index.ts';
-import type { Json } from '../../train/index.ts';
 import { readModel } from '../model.ts';
 import { FILES } from './files.ts';
 import type { DetectorRun } from './run.ts';
 
 /** Measures both files in turns on one image: with one thread, and with all that the machine has. */
-export async function compareFileLatency(
-  run: DetectorRun,
-): Promise<readonly (LatencyPair & { readonly [key: string]: Json })[]> {
+export async function compareFileLatency(run: DetectorRun): Promise<readonly LatencyPair[]> {
   const { folder, seed } = run;
   const { signal } = run.options;
   const graphs = [FILES.dense, FILES.pruned].map((file) => readModel(folder.path(file)));
@@ -39,5 +36,5 @@ export async function compareFileLatency(
       for (const session of sessions) await session.dispose();
     }
   }
-  return pairs as (LatencyPair & { readonly [key: string]: Json })[];
+  return pairs;
 }

@@ -61,7 +61,7 @@ export async function pruneDetector(given: PruneDetectorOptions): Promise<Pruned
     seed: options.seed ?? 0,
     tell: (event) => options.onEvent?.(event),
   };
-  const stage = <T extends Json>(
+  const stage = <T>(
     name: PruneDetectorStage,
     files: readonly string[],
     work: () => Promise<T>,
@@ -79,7 +79,7 @@ export async function pruneDetector(given: PruneDetectorOptions): Promise<Pruned
   const pruned = await stage('judge-pruned', [], () => judgeFile(run, 'judge-pruned', FILES.pruned));
   const latency = await stage('latency', [], () => compareFileLatency(run));
   const images = await stage('images', [], () => compareImages(run));
-  const outcome = {
+  const outcome: PrunedDetectorOutcome = {
     names: data.names,
     training: trained.epochs,
     dense,
@@ -87,7 +87,7 @@ export async function pruneDetector(given: PruneDetectorOptions): Promise<Pruned
     pruned,
     latency,
     images,
-  } as unknown as PrunedDetectorOutcome;
+  };
   const notes = [...new Set([...trained.notes, ...outcome.rounds.rounds.flatMap((round) => round.notes)])];
   const result: PrunedDetector = {
     ...outcome,

@@ -1,6 +1,6 @@
 import { exportDetector, rawDetector, shrinkDetector } from '../../detect/index.ts';
 import { analyzeChannels, groupChannels, mergePlans, planText } from '../../structural/index.ts';
-import type { Json, ShrinkHistory } from '../../train/index.ts';
+import type { ShrinkHistory } from '../../train/index.ts';
 import { fileCheckpoint } from '../checkpoint-file.ts';
 import { writeFileAtomic } from '../file.ts';
 import { readModel, writeModel } from '../model.ts';
@@ -11,9 +11,7 @@ import type { DetectorRun } from './run.ts';
 import { withTrainingData } from './training-data.ts';
 
 /** Cuts the dense model in rounds with training between, and writes what is left: model, weights, and the plan that leads from the one to the other. */
-export async function pruneStage(
-  run: DetectorRun,
-): Promise<ShrinkHistory & { readonly [key: string]: Json }> {
+export async function pruneStage(run: DetectorRun): Promise<ShrinkHistory> {
   const { options, folder, names, size, seed } = run;
   const { target, shrink = {}, signal } = options;
   const { rounds, finetuneEpochs: epochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
@@ -56,5 +54,5 @@ export async function pruneStage(
   writeModel(exportDetector(model, { anchors, strides, names, size }), folder.path(FILES.pruned), {
     force: true,
   });
-  return history as ShrinkHistory & { readonly [key: string]: Json };
+  return history;
 }

@@ -1,5 +1,5 @@
 import { describeAnchors, exportDetector, type TrainedDetector, trainDetector } from '../../detect/index.ts';
-import type { EpochRecord, Json } from '../../train/index.ts';
+import type { EpochRecord } from '../../train/index.ts';
 import { fileCheckpoint } from '../checkpoint-file.ts';
 import { writeModel } from '../model.ts';
 import { writeTensors } from '../tensors.ts';
@@ -16,7 +16,7 @@ export interface TrainedDense {
 }
 
 /** Trains the dense model on the data, where it is asked for, and writes it. */
-export async function trainStage(run: DetectorRun): Promise<TrainedDense & { readonly [key: string]: Json }> {
+export async function trainStage(run: DetectorRun): Promise<TrainedDense> {
   const { options, names, seed, size, folder } = run;
   const { epochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
   const start = startingDetector(options.model, { classes: names.length, seed });
@@ -32,7 +32,7 @@ export async function trainStage(run: DetectorRun): Promise<TrainedDense & { rea
   writeTensors(module.stateDict(), folder.path(FILES.denseWeights), { force: true });
   const anchorNotes = trained?.fit ? [describeAnchors(trained.fit)] : [];
   return {
-    epochs: (trained?.history.epochs ?? []) as readonly EpochRecord[] & Json,
+    epochs: trained?.history.epochs ?? [],
     notes: [...notes, ...anchorNotes],
   };
 }
