@@ -254,8 +254,10 @@ describe('pruneDetector', () => {
       /the 2 training images of '.*unlabelled\.yaml' have no labels; are they in folders called labels beside images\?/,
     );
     writeFileSync(at('model.txt'), 'no model');
-    await expect(pruneDetector(options(fresh(), { model: at('model.txt') }))).rejects.toThrow(
+    const other = fresh();
+    await expect(pruneDetector(options(other, { model: at('model.txt'), force: true }))).rejects.toThrow(
       /'.*model\.txt' is no model to prune; expected a YOLOv5 as \.onnx, \.pt, \.pth, \.th or \.safetensors/,
     );
+    expect(existsSync(other)).toBe(false);
   });
 });

@@ -23,6 +23,7 @@ import {
 import { pruneStage } from './prune-stage.ts';
 import { writePruningReport } from './report.ts';
 import type { DetectorRun, Splits } from './run.ts';
+import { startingDetector } from './starting-detector.ts';
 import { trainStage } from './train-stage.ts';
 
 /**
@@ -45,6 +46,8 @@ export async function pruneDetector(given: PruneDetectorOptions): Promise<Pruned
   const settings = settingsOf(options);
   const data = readYoloData(options.data);
   const splits = await openSplits(options, data);
+  // Before anything of an earlier run is written over.
+  const start = startingDetector(options.model, { classes: data.names.length, seed: options.seed ?? 0 });
   const folder = StagedRun.open(options.folder, {
     run: 'prune-detector',
     settings: { ...settings, ...imagesOf(splits) },
@@ -71,7 +74,7 @@ export async function pruneDetector(given: PruneDetectorOptions): Promise<Pruned
     return folder.stage(name, files, work);
   };
 
-  const trained = await stage('train', [FILES.dense, FILES.denseWeights], () => trainStage(run));
+  const trained = await stage('train', [FILES.dense, FILES.denseWeights], () => trainStage(run, start));
   drop(folder, CHECKPOINTS.train);
   const dense = await stage('judge', [], () => judgeFile(run, 'judge', FILES.dense));
   const rounds = await stage('prune', [FILES.pruned, FILES.prunedWeights, FILES.plan], () => pruneStage(run));

@@ -6,7 +6,7 @@ import { writeTensors } from '../tensors.ts';
 import { CHECKPOINTS, FILES } from './files.ts';
 import { PRUNE_DETECTOR_DEFAULTS } from './options.ts';
 import type { DetectorRun } from './run.ts';
-import { type StartingDetector, startingDetector } from './starting-detector.ts';
+import type { StartingDetector } from './starting-detector.ts';
 import { withTrainingData } from './training-data.ts';
 
 /** What came of the first stage. */
@@ -15,11 +15,10 @@ export interface TrainedDense {
   readonly notes: readonly string[];
 }
 
-/** Trains the dense model on the data, where it is asked for, and writes it. */
-export async function trainStage(run: DetectorRun): Promise<TrainedDense> {
-  const { options, names, seed, size, folder } = run;
+/** Trains a model on the data, where it is asked for, and writes it as the dense one. */
+export async function trainStage(run: DetectorRun, start: StartingDetector): Promise<TrainedDense> {
+  const { options, names, size, folder } = run;
   const { epochs } = { ...PRUNE_DETECTOR_DEFAULTS, ...options };
-  const start = startingDetector(options.model, { classes: names.length, seed });
   const notes = notesOn(start, names, epochs);
   for (const text of notes) run.tell({ kind: 'note', text });
   const trained = epochs === 0 ? null : await trainDense(run, start, epochs);
