@@ -19,6 +19,8 @@ export interface Batch {
   readonly target: Tensor;
   /** Which samples of the data set these are, in the order of the rows. */
   readonly indices: readonly number[];
+  /** The target of each sample alone, where it is no row of `target`: what is measured sample by sample needs it. */
+  readonly sampleTargets?: () => readonly Tensor[];
 }
 
 /** Samples that are reached by index: PyTorch's map-style `torch.utils.data.Dataset`. */

@@ -133,6 +133,14 @@ describe('samplesOf', () => {
     expect((named!.input as Record<string, Tensor>).a!.toNumbers()).toEqual([0, 1]);
   });
 
+  it('takes the targets of samples from the batch, where it has them', () => {
+    const packed = { ...batch(2), target: labels([7, 7, 7]), sampleTargets: () => [labels([4]), labels([5])] };
+    expect(samplesOf(packed).map(({ target }) => target!.toNumbers())).toEqual([[4], [5]]);
+    expect(() => samplesOf({ ...packed, sampleTargets: () => [labels([4])] })).toThrow(
+      'calibration: a batch of 2 has 1 sampleTargets; expected one for each sample',
+    );
+  });
+
   it('refuses inputs and targets of different numbers of rows', () => {
     const a = batch(2).input as Tensor;
     const b = batch(3).input as Tensor;
@@ -140,7 +148,7 @@ describe('samplesOf', () => {
       'calibration: the inputs of a batch have 2, 3 rows; expected as many of each',
     );
     expect(() => samplesOf({ input: a, target: labels([1]) })).toThrow(
-      'calibration: a batch of 2 has the target int64[1]; expected a row for each sample',
+      'calibration: a batch of 2 has the target int64[1]; expected a row for each sample, or sampleTargets',
     );
   });
 });

@@ -8,6 +8,8 @@ export interface CalibrationBatch {
   readonly input: Tensor | Readonly<Record<string, Tensor>>;
   /** What a loss compares the outputs with, `[N, …]`: only methods that take gradients need it. */
   readonly target?: Tensor;
+  /** The target of each sample alone, where it is no row of `target`: methods that go by samples need it. */
+  readonly sampleTargets?: () => readonly Tensor[];
 }
 
 /** Batches to measure on, gone through once: a `DataLoader`, a list, a generator. */
@@ -108,19 +110,32 @@ export function sampleCount(batch: CalibrationBatch): number {
 /** The samples of a batch as batches of one, over the same memory. Throws ArgumentError where inputs and target have different numbers of them. */
 export function samplesOf(batch: CalibrationBatch): CalibrationBatch[] {
   const count = sampleCount(batch);
-  const { input, target } = batch;
-  if (target && target.shape[0] !== count) {
-    throw new ArgumentError(
-      `calibration: a batch of ${count} has the target ${target}; expected a row for each sample`,
-    );
-  }
+  const { input } = batch;
+  const targets = targetsOf(batch, count);
   return Array.from({ length: count }, (_, index) => ({
     input:
       input instanceof Tensor
         ? rowOf(input, index)
         : Object.fromEntries(Object.entries(input).map(([name, tensor]) => [name, rowOf(tensor, index)])),
-    ...(target ? { target: rowOf(target, index) } : {}),
+    ...(targets ? { target: targets[index]! } : {}),
   }));
+}
+
+function targetsOf({ target, sampleTargets }: CalibrationBatch, count: number): readonly Tensor[] | null {
+  if (sampleTargets) {
+    const targets = sampleTargets();
+    if (targets.length === count) return targets;
+    throw new ArgumentError(
+      `calibration: a batch of ${count} has ${targets.length} sampleTargets; expected one for each sample`,
+    );
+  }
+  if (!target) return null;
+  if (target.shape[0] !== count) {
+    throw new ArgumentError(
+      `calibration: a batch of ${count} has the target ${target}; expected a row for each sample, or sampleTargets`,
+    );
+  }
+  return Array.from({ length: count }, (_, index) => rowOf(target, index));
 }
 
 function rowOf(tensor: Tensor, index: number): Tensor {

@@ -261,5 +261,7 @@ describe('detectionCollate', () => {
       [Array(3).fill('float32[1, 5]'), [64, 64]],
       [['float32[0, 5]'], [64, 64]],
     ]);
+    expect(first!.sampleTargets!().map(String)).toEqual(Array(3).fill('float32[7]'));
+    expect(seen.slice(2)).toEqual(Array(3).fill([['float32[1, 5]'], [64, 64]]));
   });
 });

@@ -193,7 +193,7 @@ function targetOf(labels: DetectionSample['labels'], { height, width }: ImageSiz
 }
 
 /**
- * Makes batches of detection samples for a `DataLoader`: images stacked, float32[N, 3, H, W], and targets packed into one tensor.
+ * Makes batches of detection samples for a `DataLoader`: images stacked, float32[N, 3, H, W], and targets packed into one tensor, and one by one where `sampleTargets` is called.
  *
  * @param pack Makes one tensor out of the targets of a batch and the images' [height, width], as `YoloLoss.pack`.
  *
@@ -207,7 +207,12 @@ export const detectionCollate =
     const { input } = stackSamples(inputs, indices);
     const [height, width] = input.shape.slice(-2) as [number, number];
     const targets = samples.map(({ target }) => target);
-    return { input, target: pack(targets, [height, width]), indices };
+    return {
+      input,
+      target: pack(targets, [height, width]),
+      indices,
+      sampleTargets: () => targets.map((target) => pack([target], [height, width])),
+    };
   };
 
 const NO_TARGET = /* @__PURE__ */ Tensor.zeros('float32', []);

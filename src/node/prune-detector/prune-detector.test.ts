@@ -7,7 +7,7 @@ import { rawDetector } from '../../detect/index.ts';
 import type { Graph } from '../../ir/index.ts';
 import { profile } from '../../profile/index.ts';
 import { parseReport } from '../../report/index.ts';
-import { applyPlan, parsePlan } from '../../structural/index.ts';
+import { applyPlan, IMPORTANCE_METHODS, parsePlan } from '../../structural/index.ts';
 import { readModel } from '../model.ts';
 import { readTensors } from '../tensors.ts';
 import type { PruneDetectorEvent, PruneDetectorOptions } from './options.ts';
@@ -189,6 +189,17 @@ describe('pruneDetector', () => {
         .float32,
     );
   });
+
+  it.each(IMPORTANCE_METHODS.filter(({ needs }) => needs !== 'nothing').map(({ name }) => name))(
+    'ranks channels by %s, which looks at images',
+    async (method) => {
+      const result = await pruneDetector(
+        options(fresh(), { epochs: 0, rounds: 1, images: 0, shrink: { importance: { method } } }),
+      );
+      expect(result.pruned.macs / result.dense.macs).toBeCloseTo(0.5, 1);
+    },
+    60_000,
+  );
 
   it('tells where a model and the data call classes otherwise, and where a model cannot know them', async () => {
     const noted = async (names: string): Promise<string[]> => {
