@@ -2,13 +2,13 @@
 /**
  * The experiments with structural pruning of docs/experiments.md:
  *
- *     node scripts/structural-experiments.mjs importance --model lenet5|resnet20 [--shares 0.5,0.25] [--methods l1,l2,…] [--seeds 0,1,2] [--chart FILE.svg]
- *     node scripts/structural-experiments.mjs simplify --model lenet5|resnet20 [--seeds 0,1,2]
+ *     node scripts/structural-experiments.mjs importance --model lenet5|resnet20|resnet56 [--shares 0.5,0.25] [--methods l1,l2,…] [--seeds 0,1,2] [--chart FILE.svg]
+ *     node scripts/structural-experiments.mjs simplify --model lenet5|resnet20|resnet56 [--seeds 0,1,2]
  *
- * `importance` cuts a trained network to shares of its MACs by each importance, fine-tunes, and judges on the test images; the row `dense` is trained as long and not cut. `simplify` masks half of the filters and removes them. Each seed
+ * `importance` cuts a trained network to shares of its MACs by each importance, fine-tunes, and judges on the test images; the row `dense` is trained as long and not cut; with `--weights` it is the network as given. `simplify` masks half of the filters and removes them. Each seed
  * and method runs in a process of its own on one thread, `--jobs` of them at a time. Results go to `--results FILE`, a line of JSON each, as they come; what is there is not done again.
  *
- * `--weights FILE` (.th, .pt or .safetensors) takes a trained network instead of training one. `--epochs`, `--lr`, `--scope`, `--ignore`, `--distill`, `--repair` and `--rounds` say how it is fine-tuned.
+ * `--weights FILE` (.th, .pt or .safetensors) takes a trained network instead of training one. `--epochs`, `--lr`, `--scope`, `--ignore`, `--distill`, `--mix`, `--repair` and `--rounds` say how it is fine-tuned.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { ensureInstall } from './ensure-install.mjs';
 import { inParallel, inProcess, loadRoom, meanAndDeviation, spread } from './experiment-runs.mjs';
-import { cutRun, denseRun, MODELS, simplifyRun } from './structural-runs.mjs';
+import { cutRun, denseRun, MODELS, modelName, simplifyRun } from './structural-runs.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,6 +36,7 @@ const { values: flags, positionals } = parseArgs({
     scope: { type: 'string', default: 'layer' },
     ignore: { type: 'string' },
     distill: { type: 'string', default: '0' },
+    mix: { type: 'boolean', default: false },
     repair: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '1' },
     data: { type: 'string' },
@@ -47,7 +48,7 @@ const { values: flags, positionals } = parseArgs({
   },
 });
 
-const model = flags.model === 'resnet20' ? 'resnet20' : 'lenet5';
+const model = modelName(flags.model);
 const { recipe, data } = MODELS[model];
 /** @type {import('./structural-runs.mjs').Settings} */
 const settings = {
@@ -60,6 +61,7 @@ const settings = {
   scope: flags.scope === 'global' || flags.scope === 'isomorphic' ? flags.scope : 'layer',
   ignore: flags.ignore?.split(',') ?? [],
   distill: Number(flags.distill),
+  mix: flags.mix,
   repair: flags.repair,
   rounds: Number(flags.rounds),
   trained: flags.weights !== undefined,
@@ -117,12 +119,16 @@ async function runAll(groups) {
   return known();
 }
 
+/** The runs that cut ones are held against. @param {readonly number[]} seeds */
+const controlRuns = (seeds) =>
+  seeds.map((seed) => ({ what: settings.trained ? 'dense' : 'cut', seed, method: 'dense', share: 1 }));
+
 /** The table, and what the chart is drawn of. @param {Map<string, any>} rows @param {readonly string[]} methods @param {readonly number[]} shares @param {readonly number[]} seeds */
 function summarize(rows, methods, shares, seeds) {
   /** @param {string} method @param {number} share */
   const own = (method, share) =>
     seeds.flatMap((seed) => rows.get(keyOf({ what: 'cut', seed, method, share, settings })) ?? []);
-  const control = own('dense', 1);
+  const control = controlRuns(seeds).flatMap((run) => rows.get(keyOf({ ...run, settings })) ?? []);
   const controls = new Map(control.map((row) => [row.seed, row.accuracy]));
   console.log(
     '| importance | MACs left | parameters left | before fine-tuning | after | against dense (points) |\n| --- | ---: | ---: | ---: | ---: | ---: |',
@@ -130,7 +136,9 @@ function summarize(rows, methods, shares, seeds) {
   const of = (/** @type {any[]} */ list, /** @type {string} */ name) => list.map((row) => row[name]);
   const percent = (/** @type {number[]} */ values) => `${(100 * meanAndDeviation(values).mean).toFixed(1)} %`;
   console.log(
-    `| dense, trained as long | 100 % | 100 % | ${spread(of(control, 'before'))} | ${spread(of(control, 'accuracy'))} |  |`,
+    settings.trained
+      ? `| dense, as it was | 100 % | 100 % |  | ${spread(of(control, 'accuracy'))} |  |`
+      : `| dense, trained as long | 100 % | 100 % | ${spread(of(control, 'before'))} | ${spread(of(control, 'accuracy'))} |  |`,
   );
   const points = [];
   for (const share of shares) {
@@ -160,7 +168,7 @@ async function importance() {
   const shares = numbers(flags.shares);
   await runAll(seeds.map((seed) => [{ what: 'dense', seed, method: 'dense', share: 1 }]));
   const rows = await runAll([
-    ...seeds.map((seed) => [{ what: 'cut', seed, method: 'dense', share: 1 }]),
+    ...controlRuns(seeds).map((run) => [run]),
     ...methods.flatMap((/** @type {string} */ method) =>
       seeds.map((seed) => shares.map((share) => ({ what: 'cut', seed, method, share }))),
     ),
@@ -194,7 +202,6 @@ async function main() {
   const [what] = positionals;
   if (what !== 'importance' && what !== 'simplify')
     throw new Error('expects an experiment: importance or simplify');
-  if (flags.model !== model) throw new Error(`expects --model lenet5 or resnet20, got '${flags.model}'`);
   if (flags.scope !== settings.scope)
     throw new Error(`expects --scope layer, global or isomorphic, got '${flags.scope}'`);
   if (settings.epochs % settings.rounds !== 0)

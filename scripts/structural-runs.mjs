@@ -7,7 +7,7 @@ import { ROOT } from './tools.mjs';
 
 /**
  * @typedef {object} Settings How a run is done; results of other settings are other results.
- * @property {'lenet5' | 'resnet20'} model
+ * @property {'lenet5' | 'resnet20' | 'resnet56'} model
  * @property {number} images Training images at most; 0 for all.
  * @property {number} denseEpochs
  * @property {number} denseLr
@@ -16,6 +16,7 @@ import { ROOT } from './tools.mjs';
  * @property {'layer' | 'global' | 'isomorphic'} scope
  * @property {readonly string[]} ignore Patterns of layers whose channels stay.
  * @property {number} distill Share of the dense model's word in the loss of fine-tuning; 0 for none.
+ * @property {boolean} mix Fine-tune on blends of two images each, of which the dense model says what they are.
  * @property {boolean} repair
  * @property {number} rounds Cuts, with a part of the epochs after each.
  * @property {boolean} trained From trained weights, not from a training of its own.
@@ -46,13 +47,46 @@ export const MODELS = {
     last: 'linear',
     /** @type {string[]} */
     without: [],
-    recipe: { denseEpochs: 30, denseLr: 0.1, epochs: 6, lr: 0.02 },
+    recipe: { denseEpochs: 60, denseLr: 0.1, epochs: 10, lr: 0.05 },
+  },
+  resnet56: {
+    data: join(ROOT, '..', 'shared', 'data', 'cifar10'),
+    shape: ['batch', 3, 32, 32],
+    title: 'ResNet-56 on CIFAR-10',
+    last: 'linear',
+    /** @type {string[]} */
+    without: [],
+    recipe: { denseEpochs: 60, denseLr: 0.1, epochs: 10, lr: 0.05 },
   },
 };
+
+/** Throws where there is no network of that name. @param {string} name @returns {keyof typeof MODELS} */
+export function modelName(name) {
+  if (Object.hasOwn(MODELS, name)) return /** @type {keyof typeof MODELS} */ (name);
+  throw new Error(`expects --model ${Object.keys(MODELS).join(', ')}, got '${name}'`);
+}
 
 /** Batches of `CALIBRATION_SIZE` images for methods that look at data, for batch norm and for repair. */
 const CALIBRATION_BATCHES = 10;
 const CALIBRATION_SIZE = 100;
+
+/**
+ * Each image with another one over it, by a share drawn evenly (Zhang et al. 2018, mixup with α = 1). The label is that of the first: it is for those who learn from a teacher alone (Beyer et al. 2022).
+ * @param {any} dataset
+ */
+const blended = (dataset) => ({
+  length: dataset.length,
+  async get(/** @type {number} */ index, /** @type {any} */ random) {
+    const { input, target } = await dataset.get(index, random);
+    const [place, share] = random.rand(2);
+    const other = (await dataset.get(Math.floor(place * dataset.length), random)).input.float32;
+    const blend = input.clone();
+    blend.float32.forEach((/** @type {number} */ value, /** @type {number} */ at) => {
+      blend.float32[at] = share * value + (1 - share) * other[at];
+    });
+    return { input: blend, target };
+  },
+});
 
 /** One process's model and data. @param {Settings} settings @param {Places} places @param {number} seed */
 export async function workshop(settings, places, seed) {
@@ -89,7 +123,7 @@ export async function workshop(settings, places, seed) {
 
   /** @param {any} model @param {{ epochs: number, lr: number, part: number, teacher?: any }} how */
   async function trainFor(model, { epochs, lr, part, teacher = null }) {
-    const loader = new data.DataLoader(augmented, {
+    const loader = new data.DataLoader(teacher && settings.mix ? blended(augmented) : augmented, {
       batchSize: 64,
       shuffle: true,
       seed: 1000 * seed + 100 * part,
@@ -113,7 +147,7 @@ export async function workshop(settings, places, seed) {
   /** The network before training. */
   function fresh() {
     nn.manualSeed(seed);
-    return isLeNet ? new models.LeNet5() : models.resnet(20);
+    return isLeNet ? new models.LeNet5() : models.resnet(settings.model === 'resnet56' ? 56 : 20);
   }
 
   const file = join(
