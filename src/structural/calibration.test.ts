@@ -134,7 +134,11 @@ describe('samplesOf', () => {
   });
 
   it('takes the targets of samples from the batch, where it has them', () => {
-    const packed = { ...batch(2), target: labels([7, 7, 7]), sampleTargets: () => [labels([4]), labels([5])] };
+    const packed = {
+      ...batch(2),
+      target: labels([7, 7, 7]),
+      sampleTargets: () => [labels([4]), labels([5])],
+    };
     expect(samplesOf(packed).map(({ target }) => target!.toNumbers())).toEqual([[4], [5]]);
     expect(() => samplesOf({ ...packed, sampleTargets: () => [labels([4])] })).toThrow(
       'calibration: a batch of 2 has 1 sampleTargets; expected one for each sample',
