@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from './tools.mjs';
 
-/** A room of the package as it was built. @param {string} room @returns {Promise<any>} */
+/** A room of the package as it was built, or, for no name, what all share. @param {string} room @returns {Promise<any>} */
 export const loadRoom = (room) => import(pathToFileURL(join(ROOT, 'dist', room, 'index.js')).href);
 
 /**

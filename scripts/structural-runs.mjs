@@ -70,28 +70,31 @@ export function modelName(name) {
 const CALIBRATION_BATCHES = 10;
 const CALIBRATION_SIZE = 100;
 
+/** Of both data sets. */
+const CLASSES = 10;
+
 /**
- * Each image with another one over it, by a share drawn evenly (Zhang et al. 2018, mixup with α = 1). The label is that of the first: it is for those who learn from a teacher alone (Beyer et al. 2022).
- * @param {any} dataset
+ * Each image with another one over it, by a share drawn evenly (Zhang et al. 2018, mixup with α = 1), and what `said` holds for it in place of a label. The images come by several times, each time as another blend.
+ * @param {any} dataset @param {number} times @param {(index: number, target: any) => any} said
  */
-const blended = (dataset) => ({
-  length: dataset.length,
+const blended = (dataset, times, said) => ({
+  length: times * dataset.length,
   async get(/** @type {number} */ index, /** @type {any} */ random) {
-    const { input, target } = await dataset.get(index, random);
+    const { input, target } = await dataset.get(index % dataset.length, random);
     const [place, share] = random.rand(2);
     const other = (await dataset.get(Math.floor(place * dataset.length), random)).input.float32;
     const blend = input.clone();
     blend.float32.forEach((/** @type {number} */ value, /** @type {number} */ at) => {
       blend.float32[at] = share * value + (1 - share) * other[at];
     });
-    return { input: blend, target };
+    return { input: blend, target: said(index, target) };
   },
 });
 
 /** One process's model and data. @param {Settings} settings @param {Places} places @param {number} seed */
 export async function workshop(settings, places, seed) {
-  const [data, models, nn, node, prune, runtime, structural, train] = await Promise.all(
-    ['data', 'models', 'nn', 'node', 'prune', 'runtime', 'structural', 'train'].map(loadRoom),
+  const [{ Tensor }, data, models, nn, node, prune, runtime, structural, train] = await Promise.all(
+    ['', 'data', 'models', 'nn', 'node', 'prune', 'runtime', 'structural', 'train'].map(loadRoom),
   );
   const isLeNet = settings.model === 'lenet5';
   // Other images than MNIST's are normalized after they are cropped, so that what a crop adds is black, as it was when the trained weights were made.
@@ -121,23 +124,62 @@ export async function workshop(settings, places, seed) {
     seed,
   });
 
-  /** @param {any} model @param {{ epochs: number, lr: number, part: number, teacher?: any }} how */
-  async function trainFor(model, { epochs, lr, part, teacher = null }) {
-    const loader = new data.DataLoader(teacher && settings.mix ? blended(augmented) : augmented, {
-      batchSize: 64,
-      shuffle: true,
-      seed: 1000 * seed + 100 * part,
-    });
+  /** @param {number} part */
+  const loaderSeed = (part) => 1000 * seed + 100 * part;
+  /** Name of the file of what belongs to the dense model. @param {string} kind */
+  const fileOf = (kind) =>
+    join(
+      places.folder,
+      `${settings.model}-${settings.trained ? 'given' : `${settings.denseEpochs}-${settings.denseLr}`}-${settings.images}-${seed}${kind}.safetensors`,
+    );
+
+  /**
+   * Blends of the images, as many as the epochs have images, with the dense model's scores for each as targets. It is asked once for all methods: what a blend is follows from the loader's seed.
+   * @param {number} epochs @param {number} part
+   */
+  async function lessons(epochs, part) {
+    const file = fileOf(`-said-${epochs}-${part}`);
+    if (!existsSync(file)) {
+      mkdirSync(places.folder, { recursive: true });
+      const asked = new data.DataLoader(
+        blended(augmented, epochs, (_, target) => target),
+        { batchSize: 500, seed: loaderSeed(part) },
+      );
+      const said = await outputsOf(runtime, graphOf(await dense()), asked);
+      const scores = new Tensor('float32', [asked.dataset.length, CLASSES], new Float32Array(said));
+      node.writeTensors(new Map([['scores', scores]]), file, { force: true });
+    }
+    const scores = node.readTensors(file).get('scores').float32;
+    return blended(
+      augmented,
+      epochs,
+      (index) => new Tensor('float32', [CLASSES], scores.slice(CLASSES * index, CLASSES * (index + 1))),
+    );
+  }
+
+  /** @param {any} model @param {{ epochs: number, lr: number, part: number, teacher?: any, mix?: boolean }} how */
+  async function trainFor(model, { epochs, lr, part, teacher = null, mix = false }) {
+    const images = mix ? await lessons(epochs, part) : augmented;
+    const loader = new data.DataLoader(images, { batchSize: 64, shuffle: true, seed: loaderSeed(part) });
     const optimizer = new train.SGD(model.parameters(), { lr, momentum: 0.9, weightDecay: 1e-4 });
+    const { distill: alpha } = settings;
+    const steps = mix ? loader.length : epochs * loader.length;
     const trainer = new train.Trainer(model, {
       optimizer,
-      scheduler: new train.CosineAnnealingLR(optimizer, { tMax: epochs * loader.length }),
+      scheduler: new train.CosineAnnealingLR(optimizer, { tMax: steps }),
       schedulerInterval: 'step',
-      ...(teacher ? { teacher, loss: train.distillationLoss({ alpha: settings.distill }) } : {}),
+      ...(teacher ? { teacher, loss: train.distillationLoss({ alpha }) } : {}),
+      ...(mix
+        ? {
+            loss: (/** @type {any} */ output, /** @type {any} */ said) =>
+              nn.F.distillation(output, said, said, { alpha }),
+            metrics: [],
+          }
+        : {}),
       threads: 1,
       seed,
     });
-    await trainer.fit(loader, { epochs });
+    await trainer.fit(loader, { epochs: mix ? 1 : epochs });
     await trainer.dispose();
   }
 
@@ -150,10 +192,7 @@ export async function workshop(settings, places, seed) {
     return isLeNet ? new models.LeNet5() : models.resnet(settings.model === 'resnet56' ? 56 : 20);
   }
 
-  const file = join(
-    places.folder,
-    `${settings.model}-${settings.denseEpochs}-${settings.denseLr}-${settings.images}-${seed}.safetensors`,
-  );
+  const file = fileOf('');
 
   /** The trained network, as a module written in TypeScript. Trains it where that was not done yet. */
   async function dense() {
@@ -171,13 +210,16 @@ export async function workshop(settings, places, seed) {
   /** @param {any} model */
   const graphOf = (model) => nn.toGraph(model, [{ dtype: 'float32', shape: MODELS[settings.model].shape }]);
 
-  return { nn, prune, runtime, structural, test, calibration, trainFor, judge, dense, graphOf };
+  return { nn, prune, runtime, structural, test, calibration, lessons, trainFor, judge, dense, graphOf };
 }
 
-/** Trains the dense network, or finds it. @param {Settings} settings @param {Places} places @param {number} seed */
+/** Trains the dense network, or finds it, and asks it what others are to learn of it. @param {Settings} settings @param {Places} places @param {number} seed */
 export async function denseRun(settings, places, seed) {
-  const shop = await workshop(settings, places, seed);
-  return { accuracy: await shop.judge(await shop.dense()) };
+  const { dense, judge, lessons } = await workshop(settings, places, seed);
+  const accuracy = await judge(await dense());
+  for (let part = 1; settings.mix && part <= settings.rounds; part++)
+    await lessons(settings.epochs / settings.rounds, part);
+  return { accuracy };
 }
 
 /**
@@ -193,7 +235,8 @@ export async function cutRun(settings, places, seed, method, share) {
   );
   const { epochs, lr, rounds, scope, ignore, repair } = settings;
   let graph = graphOf(await dense());
-  const teacher = settings.distill > 0 ? nn.fromGraph(graphOf(await dense())) : null;
+  const { mix } = settings;
+  const teacher = settings.distill > 0 && !mix ? nn.fromGraph(graphOf(await dense())) : null;
   const row = { before: 0, accuracy: 0, macs: 1, parameters: 1, error: 0, seconds: 0 };
   /** @type {any} */ let whole = null;
   for (let round = 1; round <= rounds; round++) {
@@ -216,7 +259,7 @@ export async function cutRun(settings, places, seed, method, share) {
     }
     const model = nn.fromGraph(graph);
     row.before = await judge(model);
-    await trainFor(model, { epochs: epochs / rounds, lr, part: round, teacher });
+    await trainFor(model, { epochs: epochs / rounds, lr, part: round, teacher, mix });
     row.accuracy = await judge(model);
   }
   row.seconds = Math.round((performance.now() - begin) / 1000);
