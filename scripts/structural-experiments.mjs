@@ -204,8 +204,8 @@ async function main() {
     throw new Error('expects an experiment: importance or simplify');
   if (flags.scope !== settings.scope)
     throw new Error(`expects --scope layer, global or isomorphic, got '${flags.scope}'`);
-  if (settings.mix && settings.distill !== 1)
-    throw new Error('blends have no labels: --mix goes with --distill 1');
+  if (settings.mix && settings.distill === 0)
+    throw new Error('--mix goes with --distill SHARE: the dense model says what blends are');
   if (settings.epochs % settings.rounds !== 0)
     throw new Error(`${settings.epochs} epochs cannot be shared among ${settings.rounds} rounds`);
   if (flags.only !== undefined) {

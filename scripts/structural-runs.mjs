@@ -73,24 +73,6 @@ const CALIBRATION_SIZE = 100;
 /** Of both data sets. */
 const CLASSES = 10;
 
-/**
- * Each image with another one over it, by a share drawn evenly (Zhang et al. 2018, mixup with α = 1), and what `said` holds for it in place of a label. The images come by several times, each time as another blend.
- * @param {any} dataset @param {number} times @param {(index: number, target: any) => any} said
- */
-const blended = (dataset, times, said) => ({
-  length: times * dataset.length,
-  async get(/** @type {number} */ index, /** @type {any} */ random) {
-    const { input, target } = await dataset.get(index % dataset.length, random);
-    const [place, share] = random.rand(2);
-    const other = (await dataset.get(Math.floor(place * dataset.length), random)).input.float32;
-    const blend = input.clone();
-    blend.float32.forEach((/** @type {number} */ value, /** @type {number} */ at) => {
-      blend.float32[at] = share * value + (1 - share) * other[at];
-    });
-    return { input: blend, target: said(index, target) };
-  },
-});
-
 /** One process's model and data. @param {Settings} settings @param {Places} places @param {number} seed */
 export async function workshop(settings, places, seed) {
   const [{ Tensor }, data, models, nn, node, prune, runtime, structural, train] = await Promise.all(
@@ -134,27 +116,33 @@ export async function workshop(settings, places, seed) {
     );
 
   /**
-   * Blends of the images, as many as the epochs have images, with the dense model's scores for each as targets. It is asked once for all methods: what a blend is follows from the loader's seed.
+   * Blends of the images, as many as the epochs have images, with the dense model's scores and the shares of the classes for each as targets. It is asked once for all methods: what a blend is follows from the loader's seed.
    * @param {number} epochs @param {number} part
    */
   async function lessons(epochs, part) {
+    const images = data.mixup(new data.ConcatDataset(new Array(epochs).fill(augmented)), {
+      classes: CLASSES,
+    });
     const file = fileOf(`-said-${epochs}-${part}`);
     if (!existsSync(file)) {
       mkdirSync(places.folder, { recursive: true });
-      const asked = new data.DataLoader(
-        blended(augmented, epochs, (_, target) => target),
-        { batchSize: 500, seed: loaderSeed(part) },
-      );
+      const asked = new data.DataLoader(images, { batchSize: 500, seed: loaderSeed(part) });
       const said = await outputsOf(runtime, graphOf(await dense()), asked);
-      const scores = new Tensor('float32', [asked.dataset.length, CLASSES], new Float32Array(said));
+      const scores = new Tensor('float32', [images.length, CLASSES], new Float32Array(said));
       node.writeTensors(new Map([['scores', scores]]), file, { force: true });
     }
     const scores = node.readTensors(file).get('scores').float32;
-    return blended(
-      augmented,
-      epochs,
-      (index) => new Tensor('float32', [CLASSES], scores.slice(CLASSES * index, CLASSES * (index + 1))),
-    );
+    return {
+      length: images.length,
+      async get(/** @type {number} */ index, /** @type {any} */ random) {
+        const { input, target } = await images.get(index, random);
+        const said = scores.slice(CLASSES * index, CLASSES * (index + 1));
+        return {
+          input,
+          target: new Tensor('float32', [2, CLASSES], Float32Array.of(...said, ...target.float32)),
+        };
+      },
+    };
   }
 
   /** @param {any} model @param {{ epochs: number, lr: number, part: number, teacher?: any, mix?: boolean }} how */
@@ -171,8 +159,10 @@ export async function workshop(settings, places, seed) {
       ...(teacher ? { teacher, loss: train.distillationLoss({ alpha }) } : {}),
       ...(mix
         ? {
-            loss: (/** @type {any} */ output, /** @type {any} */ said) =>
-              nn.F.distillation(output, said, said, { alpha }),
+            loss: (/** @type {any} */ output, /** @type {any} */ target) => {
+              const [said, shares] = [target.select(1, 0), target.select(1, 1)];
+              return nn.F.distillation(output, said, shares, { alpha });
+            },
             metrics: [],
           }
         : {}),

@@ -106,6 +106,14 @@ describe('secateur iterate --structural', () => {
       },
     ],
     [
+      // Channels are ranked by the loss of single images with one label each.
+      '--target-ratio 0.4 --rounds 1 --importance taylor --distill --alpha 1 --augment mixup',
+      ({ after, settings }) => {
+        expect(settings).toMatchObject({ importance: 'taylor', augment: ['mixup'] });
+        expect(after.metrics.accuracy).toBeGreaterThan(0.5);
+      },
+    ],
+    [
       '--target-ratio 0.9 --rounds 1 --floor 0.9 --lr 1e-6',
       ({ ended, best, before, after }) => {
         expect([ended, best]).toEqual(['floor', 0]);

@@ -64,6 +64,17 @@ describe('secateur train', () => {
     expect(judged.metrics.accuracy).toBe(found.after.metrics.accuracy);
   });
 
+  it('blends samples for a model that knows more classes than the data has', async () => {
+    mkdirSync(at('few'));
+    writeNpy(at('few/x.npy'), Tensor.zeros('float32', [10, 1, 32, 32]));
+    writeNpy(at('few/y.npy'), Tensor.int64([0, 1, 2, 3, 0, 1, 2, 3, 0, 1]));
+    await json(`train lenet5 ${COMMON} -o FOLDER/knows-ten.onnx --epochs 1`);
+    const { epochs } = await json(
+      `finetune FOLDER/knows-ten.onnx --data FOLDER/few -o FOLDER/blended.onnx --epochs 1 --augment mixup`,
+    );
+    expect(epochs[0].train.loss).toBeGreaterThan(0);
+  });
+
   it('gives the same bytes for the same seed, and others for another', async () => {
     const bytes = async (name: string, seed: number): Promise<Buffer> => {
       await json(`train lenet5 ${COMMON} -o FOLDER/${name}.onnx --epochs 1 --seed ${seed}`);
@@ -97,6 +108,7 @@ describe('secateur train', () => {
     '--optimizer rmsprop --momentum 0.9 --schedule none --warmup 0.5',
     '--schedule onecycle --lr 0.1',
     '--warmup 0.5 --clip-grad-norm 1 --label-smoothing 0.1 --augment crop,flip',
+    '--augment crop,mixup',
     '--ema 0.9 --restore-best --patience 1',
     '--sparse-training l1:1e-4 --sparse-training group-lasso:1e-3',
   ];

@@ -25,8 +25,9 @@ import { checkKind } from './rounds-options.ts';
 import { bytes, percent, renderTable, withCommas } from './table.ts';
 import { judge, measure, writeVerified } from './trained-model.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
-import { dataFacts, dataLines, evaluationLoader, trainLoader } from './training-data.ts';
+import { dataFacts, dataLines, evaluationLoader } from './training-data.ts';
 import { checkFloor, floorLine, floorOf } from './training-floor.ts';
+import { trainLoader } from './training-loader.ts';
 import { type OpenedModel, openModel, trainable } from './training-model.ts';
 import type { IterateCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
@@ -49,7 +50,7 @@ export async function iterateCommand(source: string, options: IterateCommandOpti
   const opened = await openModel(source, options);
   const { module, data } = opened;
   const settings = settingsOf(source, options, target);
-  const loader = trainLoader(data, options);
+  const loader = trainLoader(opened, options);
   const validation = evaluationLoader(data.validation.dataset, options);
   const before = await measure(
     opened,

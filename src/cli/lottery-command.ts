@@ -12,7 +12,8 @@ import { isArchitecture } from './load.ts';
 import { printJson } from './output.ts';
 import { percent, renderTable } from './table.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
-import { dataFacts, dataLines, evaluationLoader, trainLoader } from './training-data.ts';
+import { dataFacts, dataLines, evaluationLoader } from './training-data.ts';
+import { trainLoader } from './training-loader.ts';
 import { openModel, trainable } from './training-model.ts';
 import type { LotteryCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
@@ -33,7 +34,8 @@ const CONTROLS = {
 export async function lotteryCommand(source: string, options: LotteryCommandOptions): Promise<void> {
   check(source, options);
   const name = source.toLowerCase();
-  const { module, data } = await openModel(source, options);
+  const opened = await openModel(source, options);
+  const { module, data } = opened;
   const classes = options.classes ?? data.classes?.length;
   const settings = settingsOf(source, options);
   const { seeds, rounds, rate, epochs, rewind, controls, clipGradNorm, threads } = options;
@@ -44,7 +46,7 @@ export async function lotteryCommand(source: string, options: LotteryCommandOpti
         lottery({
           model: () => createModel(name, classes === undefined ? {} : { classes }),
           data: {
-            train: trainLoader(data, options),
+            train: trainLoader(opened, options),
             validation: evaluationLoader(data.validation.dataset, options),
           },
           seeds,

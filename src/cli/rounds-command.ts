@@ -18,8 +18,9 @@ import { printJson } from './output.ts';
 import { roundsLines } from './rounds-text.ts';
 import { judge, measure, writeVerified } from './trained-model.ts';
 import { interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
-import { dataFacts, dataLines, evaluationLoader, trainLoader } from './training-data.ts';
+import { dataFacts, dataLines, evaluationLoader } from './training-data.ts';
 import { floorLine, floorOf } from './training-floor.ts';
+import { calibrationLoader, trainLoader } from './training-loader.ts';
 import { type OpenedModel, openModel, trainable } from './training-model.ts';
 import type { IterateCommandOptions } from './training-options.ts';
 import { type RunProgress, withBar } from './training-progress.ts';
@@ -38,7 +39,7 @@ export async function roundsCommand(source: string, options: IterateCommandOptio
   const opened = await openModel(source, options);
   const { data } = opened;
   const settings = settingsOf(source, options, target);
-  const loader = trainLoader(data, options);
+  const loader = trainLoader(opened, options);
   const validation = evaluationLoader(data.validation.dataset, options);
   const judged = (title: string, { module }: OpenedModel) =>
     judge(title, module, data.validation.dataset, options);
@@ -229,7 +230,7 @@ async function run(
       withBar((bar) =>
         shrinkInRounds({
           model: opened.graph(),
-          data: { train, validation },
+          data: { train, validation, calibration: calibrationLoader(opened, options) },
           target,
           rounds,
           shrink: choiceOf(options, opened),

@@ -19,8 +19,9 @@ import { isArchitecture } from './load.ts';
 import { checkOutput, printJson } from './output.ts';
 import { judge, measure, type Verification, writeVerified } from './trained-model.ts';
 import { checkCheckpoint, interruptAdvice, openCheckpoint } from './training-checkpoint.ts';
-import { dataFacts, dataLines, evaluationLoader, type OpenedData, trainLoader } from './training-data.ts';
+import { dataFacts, dataLines, evaluationLoader, type OpenedData } from './training-data.ts';
 import { checkGradual, gradualEvery, gradualOf, regularizersOf } from './training-gradual.ts';
+import { trainLoader } from './training-loader.ts';
 import { checkClassifier, moduleOf, type OpenedModel, openModel, trainable } from './training-model.ts';
 import type { Start, TrainCommandOptions } from './training-options.ts';
 import { withBar } from './training-progress.ts';
@@ -54,7 +55,7 @@ async function trainAndWrite(source: string, options: TrainCommandOptions, start
   const opened = await openModel(source, options);
   const { module, data } = opened;
   const settings = settingsOf(source, options, start);
-  const loader = trainLoader(data, options);
+  const loader = trainLoader(opened, options);
   const kept = start === 'trained' && options.keepZeros !== false ? keepZeros(module) : 0;
   const teacher = options.teacher === undefined ? null : teacherOf(options.teacher, options, data);
   const before = await measure(

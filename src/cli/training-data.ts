@@ -1,23 +1,17 @@
 import { existsSync } from 'node:fs';
 import { FileError } from '../core/errors.ts';
 import {
-  compose,
   DataLoader,
   type Dataset,
   Generator,
   IMAGENET_NORMALIZATION,
-  randomCrop,
-  randomHorizontalFlip,
   randomSplit,
   Subset,
-  type Transform,
-  withTransform,
 } from '../data/index.ts';
 import { type LoadedDataset, loadDataset } from '../node/index.ts';
 import { withProgress } from './progress.ts';
 import { withCommas } from './table.ts';
 import type { DataOptions } from './training-options.ts';
-import type { Augmentation } from './training-parse.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Samples for one purpose, and the words that say which they are. */
@@ -97,7 +91,9 @@ function warnOfBroken(broken: readonly string[]): void {
   );
 }
 
-const dims = (shape: readonly (number | null)[]): string => `[${shape.map((dim) => dim ?? '?').join(', ')}]`;
+/** `[3, 32, 32]` */
+export const dims = (shape: readonly (number | null)[]): string =>
+  `[${shape.map((dim) => dim ?? '?').join(', ')}]`;
 
 function checkInput(path: string, sample: readonly number[], shape: readonly (number | null)[] | null): void {
   const wanted = shape?.slice(1);
@@ -155,33 +151,6 @@ function first({ dataset, text }: Part, limit: number): Part {
     Array.from({ length: limit }, (_, index) => index),
   );
   return { dataset: subset, text: text.replace(/ \([^()]*\)$/, ` (the first ${samples(subset)})`) };
-}
-
-/** Pixels that `crop` adds around an image of 32, as usual for CIFAR-10; other sizes in proportion. */
-const cropPadding = (size: number): number => Math.max(1, Math.round(size / 8));
-
-function augmentation(list: readonly Augmentation[], inputShape: readonly number[]): Transform {
-  const [, height, width] = inputShape;
-  if (inputShape.length !== 3 || !height || !width) {
-    throw new UsageError(`--augment changes images; the samples here are ${dims(inputShape)}`);
-  }
-  return compose(
-    ...list.map((name) =>
-      name === 'crop'
-        ? randomCrop([height, width], { padding: cropPadding(Math.min(height, width)) })
-        : randomHorizontalFlip(),
-    ),
-  );
-}
-
-/** Batches to train on: in a new order each epoch, changed at random where `--augment` says so. */
-export function trainLoader(
-  { train, inputShape }: OpenedData,
-  options: Pick<DataOptions, 'batchSize' | 'seed'> & { readonly augment?: readonly Augmentation[] },
-): DataLoader {
-  const { batchSize, seed = 0, augment } = options;
-  const dataset = augment ? withTransform(train.dataset, augmentation(augment, inputShape)) : train.dataset;
-  return new DataLoader(dataset, { batchSize, shuffle: true, seed });
 }
 
 /** Batches to judge on, in the data's order. */

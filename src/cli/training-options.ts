@@ -218,7 +218,11 @@ export const withOptimizer = (command: Command, start: Start): Command =>
     .option('--warmup <epochs>', 'epochs in which the learning rate grows, such as 0.5', numberIn(0), 0)
     .option('--label-smoothing <share>', 'share of the target that all classes get', numberIn(0, 1), 0)
     .option('--clip-grad-norm <norm>', 'largest norm of all gradients together', numberIn(0))
-    .option('--augment <list>', 'change training images at random: crop, flip, or crop,flip', parseAugment);
+    .option(
+      '--augment <list>',
+      'change training images at random: crop, flip, mixup (blends of two), or several: crop,flip',
+      parseAugment,
+    );
 
 /** Which layers are pruned. */
 export const withLayers = (command: Command): Command =>

@@ -70,6 +70,8 @@ describe('options of training', () => {
 
   it('reads augmentations', () => {
     expect(parseAugment('crop, flip')).toEqual(['crop', 'flip']);
-    expect(() => parseAugment('crop,spin')).toThrow('expected crop, flip');
+    expect(() => parseAugment('crop,spin')).toThrow(
+      'expected crop, flip, mixup, or several with commas between',
+    );
   });
 });

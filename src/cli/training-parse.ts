@@ -84,14 +84,14 @@ export function parsePenalty(text: string, before: readonly Penalty[] = []): Pen
 }
 
 /** Ways of changing training images at random. */
-export const AUGMENTATIONS = ['crop', 'flip'] as const;
+export const AUGMENTATIONS = ['crop', 'flip', 'mixup'] as const;
 export type Augmentation = (typeof AUGMENTATIONS)[number];
 
-/** `crop,flip` */
+/** `crop,flip,mixup` */
 export function parseAugment(text: string): Augmentation[] {
   return text.split(',').map((part) => {
     const known = AUGMENTATIONS.find((name) => name === part.trim());
     if (known) return known;
-    throw new InvalidArgumentError(`expected ${AUGMENTATIONS.join(', ')}, or both with a comma between`);
+    throw new InvalidArgumentError(`expected ${AUGMENTATIONS.join(', ')}, or several with commas between`);
   });
 }

@@ -18,6 +18,7 @@ export { type ReadIdxOptions, readIdx } from './idx.ts';
 export { type Size, sizeOfImage } from './image-shape.ts';
 export { type BatchRange, DataLoader, type DataLoaderOptions } from './loader.ts';
 export { MappedDataset, type SampleMap, withTransform } from './mapped.ts';
+export { type MixupOptions, mixup } from './mixup.ts';
 export { FASHION_MNIST_CLASSES, MNIST_CLASSES, type MnistOptions, mnist } from './mnist.ts';
 export {
   CIFAR10_NORMALIZATION,

@@ -11,9 +11,15 @@ describe('accuracy', () => {
     expect(topK(2)(output, Tensor.int64([0, 1, 1]))).toEqual({ sum: 3, count: 3 });
   });
 
+  it('takes the likeliest class where targets are probabilities', () => {
+    const soft = new Tensor('float32', [3, 3], Float32Array.of(0.4, 0.6, 0, 0.2, 0.7, 0.1, 0.3, 0.3, 0.4));
+    expect(accuracy(output, soft)).toEqual({ sum: 2, count: 3 });
+    expect(topK(2)(output, soft)).toEqual({ sum: 3, count: 3 });
+  });
+
   it('refuses shapes that do not fit', () => {
     expect(() => accuracy(output, Tensor.int64([1, 0]))).toThrow(
-      'accuracy: expects an output [N, classes] and a target [N], got float32[3, 3] and int64[2]',
+      "accuracy: expects an output [N, classes] and a target [N], or probabilities as the output's shape, got float32[3, 3] and int64[2]",
     );
   });
 });

@@ -10,18 +10,19 @@ export interface MetricSum {
 /** Judges a model's output `[N, ...]` against the target. */
 export type Metric = (output: Tensor, target: Tensor) => MetricSum;
 
-/** How often the class is among the k largest of `[N, classes]`; ties go to the first, as argmax has it. `k` is 1 for plain accuracy. */
+/** How often the class is among the k largest of `[N, classes]`; ties go to the first, as argmax has it. `k` is 1 for plain accuracy. Where targets are probabilities `[N, classes]`, the class is the likeliest. */
 export const topK =
   (k: number): Metric =>
   (output, target) => {
     const [count = 0, classes = 0] = output.shape;
-    if (output.shape.length !== 2 || target.shape.length !== 1 || target.shape[0] !== count) {
+    const isSoft = target.shape.length === 2 && target.shape[1] === classes;
+    if (output.shape.length !== 2 || !(target.shape.length === 1 || isSoft) || target.shape[0] !== count) {
       throw new ArgumentError(
-        `accuracy: expects an output [N, classes] and a target [N], got ${output} and ${target}`,
+        `accuracy: expects an output [N, classes] and a target [N], or probabilities as the output's shape, got ${output} and ${target}`,
       );
     }
     const scores = output.float32;
-    const labels = target.toNumbers();
+    const labels = isSoft ? likeliest(target.toNumbers(), classes) : target.toNumbers();
     let sum = 0;
     for (let row = 0; row < count; row++) {
       const label = labels[row]!;
@@ -35,6 +36,13 @@ export const topK =
     }
     return { sum, count };
   };
+
+/** The class of the largest of each row. */
+const likeliest = (probabilities: readonly number[], classes: number): number[] =>
+  Array.from({ length: probabilities.length / classes }, (_, row) => {
+    const own = probabilities.slice(row * classes, (row + 1) * classes);
+    return own.indexOf(Math.max(...own));
+  });
 
 /** Share of samples whose class has the largest output. */
 export const accuracy: Metric = /* @__PURE__ */ topK(1);

@@ -32,7 +32,7 @@ export interface SparseTraining {
   readonly epochs: number;
 }
 
-/** How rounds cut: what `shrink` can be told, but for how much. Importance methods that need data, recalibration and repair take the first batches of the training data, 16 by default. */
+/** How rounds cut: what `shrink` can be told, but for how much. Importance methods that need data, recalibration and repair take the first batches of the training data (or of `data.calibration`), 16 by default. */
 export type RoundCutOptions = Omit<
   ShrinkOptions,
   'data' | 'inputs' | 'ratio' | 'parameters' | 'macs' | 'fileSize' | 'latency' | 'signal' | 'onProgress'
@@ -45,8 +45,13 @@ export type RoundFinetuneOptions = Omit<FinetuneOptions, 'rewind' | 'teacher' | 
 export interface ShrinkRoundsOptions {
   /** What is made smaller; it is not changed. A module written in TypeScript goes in as `toGraph(module, inputs)`. Masks do not hold: what is to stay zero is better cut by `simplify` first. */
   readonly model: Graph | GraphModule;
-  /** What is trained on; and data that models are judged on, or a function that judges them. */
-  readonly data: { readonly train: DataLoader; readonly validation: DataLoader | Judge };
+  readonly data: {
+    readonly train: DataLoader;
+    /** Judges the models, or a function that does. */
+    readonly validation: DataLoader | Judge;
+    /** What channels are ranked, batch norm recalibrated and weights repaired on; default `train`. Another than that where it blends samples (`mixup`). */
+    readonly calibration?: DataLoader;
+  };
   readonly target: ShrinkTarget;
   /** Default 3. Each round takes the same share of what the one before left. A round in which nothing can be cut, for rounding or bounds, is left out, and the next takes more. */
   readonly rounds?: number;

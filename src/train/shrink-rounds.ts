@@ -318,7 +318,7 @@ class ShrinkRun {
       maxBatches: CALIBRATION_BATCHES,
       ...(finetune.threads === undefined ? {} : { threads: finetune.threads }),
       ...own,
-      data: data.train,
+      data: data.calibration ?? data.train,
       ...(signal ? { signal } : {}),
     };
   }
