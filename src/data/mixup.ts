@@ -36,7 +36,7 @@ class MixupDataset implements Dataset {
 
   async get(index: number, random: Generator): Promise<Sample> {
     const first = await this.dataset.get(index, random);
-    const [place] = random.rand(1) as unknown as [number];
+    const [place = 0] = random.rand(1);
     const share = drawShare(random, this.#alpha);
     const second = await this.dataset.get(Math.floor(place * this.length), random);
     return {
@@ -64,7 +64,7 @@ class MixupDataset implements Dataset {
 function drawShare(random: Generator, alpha: number): number {
   if (alpha === 1) return random.rand(1)[0]!;
   for (;;) {
-    const [u, v] = random.rand(2) as unknown as [number, number];
+    const [u = 0, v = 0] = random.rand(2);
     const [x, y] = [u ** (1 / alpha), v ** (1 / alpha)];
     if (x + y > 0 && x + y <= 1) return x / (x + y);
   }
