@@ -55,6 +55,29 @@ function scaled(): Graph {
   return b.graph;
 }
 
+/** The width of a hidden layer, which can be cut, says how another layer is reshaped and how much of a constant is added; that layer reaches an output. */
+function borrowed(): Graph {
+  const b = new GraphBuilder();
+  const x = b.input('x', 'float32', ['batch', 4]);
+  const hidden = b.op('MatMul', [x, weight(b, 4, 6)]);
+  b.output(b.op('MatMul', [hidden, weight(b, 6, 2)]), 'z');
+  const [batch, width] = [0, 1].map((axis) =>
+    b.op('Gather', [b.op('Shape', [hidden]), b.constant(Tensor.int64([axis]))]),
+  );
+  const half = b.op('Div', [width!, b.constant(Tensor.int64([2]))]);
+  const target = b.op('Concat', [batch!, half, b.constant(Tensor.int64([2]))], {
+    attributes: { axis: attr.int(0) },
+  });
+  const kept = b.op('Reshape', [b.op('MatMul', [x, weight(b, 4, 6)]), target]);
+  const zero = b.constant(Tensor.int64(0));
+  const limit = b.op('Squeeze', [half, b.constant(Tensor.int64([0]))]);
+  const steps = b.op('Cast', [b.op('Range', [zero, limit, b.constant(Tensor.int64(1))])], {
+    attributes: { to: attr.int(DTYPES.float32.onnx) },
+  });
+  b.output(b.op('Add', [kept, b.op('Unsqueeze', [steps, b.constant(Tensor.int64([1]))])]), 'y');
+  return b.graph;
+}
+
 function cutFirst(graph: Graph): {
   readonly groups: ChannelGroups;
   readonly removed: Uint8Array;
@@ -111,6 +134,15 @@ describe('cutChannels', () => {
     expect(cut.notes).toEqual([
       "Cast 'Cast_output_0': is computed from a size that was cut; its value stays 6",
     ]);
+  });
+
+  it('leaves what it does not touch the sizes that it had, though they are computed from some that are cut', async () => {
+    const { removed, cut, groups } = cutFirst(borrowed());
+    expect(removed).toContain(1);
+    cut.graph.lint();
+    expect(cut.graph.value('y').type).toMatchObject({ shape: ['batch', 3, 2] });
+    const x = Tensor.of(random.rand(12), [3, 4]);
+    expect(await run(cut.graph, x)).toEqual(await run(silence(groups, removed), x));
   });
 
   it('refuses flags of another number, and units that cannot go', () => {

@@ -100,9 +100,15 @@ function indicesKept(labels: Int32Array, kept: Uint8Array): number[] {
 /** First opset that has Where. */
 const WHERE_OPSET = 9;
 
-/** A vector of int32 where that is asked for, else of int64. */
-const wholeNumbers = (values: readonly number[], dtype: DType | undefined): Tensor =>
-  dtype === 'int32' ? new Tensor('int32', [values.length], Int32Array.from(values)) : Tensor.int64(values);
+/** A tensor of int32 where that is asked for, else of int64; a vector if nothing else is said. */
+const wholeNumbers = (
+  values: readonly number[],
+  dtype: DType | undefined,
+  shape: readonly number[] = [values.length],
+): Tensor =>
+  dtype === 'int32'
+    ? new Tensor('int32', shape, Int32Array.from(values))
+    : new Tensor('int64', shape, BigInt64Array.from(values, BigInt));
 
 /** Walks the nodes of the copy in order, writing sizes anew and checking them. */
 class CutRun {
@@ -122,14 +128,21 @@ class CutRun {
   visit(before: Node, node: Node): void {
     const cut = this.#coupling.cutRule(before);
     const touched = [...before.inputs, ...before.outputs].some((value) => value && this.#changes(value));
-    if (cut && touched) cut(this.#context(before, node));
-    try {
-      inferNode(node, this.#inference);
-    } catch (error) {
-      throw new StructuralError(
-        `${node.label}: does not fit after the cut: ${error instanceof Error ? error.message : error}`,
-        { cause: error },
+    if (touched) {
+      cut?.(this.#context(before, node));
+      this.#infer(node);
+    } else {
+      // Sizes that are made of sizes follow the cut, as long as there are as many of them.
+      const makesSizes = before.outputs.some(
+        (output) => output && this.#coupling.inference.get(output)?.known,
       );
+      if (!makesSizes) this.#keepSizes(before, node);
+      this.#infer(node);
+      const fits = before.outputs.every((output, index) => !output || this.#fits(output, node.output(index)));
+      if (makesSizes && !fits) {
+        this.#keepSizes(before, node);
+        this.#infer(node);
+      }
     }
     before.outputs.forEach((output, index) => {
       if (output) this.#check(before, output, node.output(index));
@@ -141,16 +154,54 @@ class CutRun {
     return before !== null && (after?.some((size, axis) => size !== before[axis]) ?? false);
   }
 
-  #check(node: Node, before: Value, after: Value): void {
+  #infer(node: Node): void {
+    try {
+      inferNode(node, this.#inference);
+    } catch (error) {
+      throw new StructuralError(
+        `${node.label}: does not fit after the cut: ${error instanceof Error ? error.message : error}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** False where a value comes out in other sizes than were counted. */
+  #fits(before: Value, after: Value): boolean {
     const counted = this.#shapes.after(before);
     const inferred = staticShape(this.#inference.get(after)?.shape);
-    if (!counted || !inferred) return;
-    if (counted.length !== inferred.length || counted.some((size, axis) => size !== inferred[axis])) {
+    if (!counted || !inferred) return true;
+    return counted.length === inferred.length && counted.every((size, axis) => size === inferred[axis]);
+  }
+
+  #check(node: Node, before: Value, after: Value): void {
+    if (!this.#fits(before, after)) {
+      const [counted, inferred] = [this.#shapes.after(before), this.#inference.get(after)?.shape];
       throw new StructuralError(
-        `${node.label}: '${before.name}' should be [${counted.join(', ')}] after the cut, and would be [${inferred.join(', ')}]; its channel rule does not count this size anew`,
+        `${node.label}: '${before.name}' should be [${counted?.join(', ')}] after the cut, and would be [${inferred?.join(', ')}]; its channel rule does not count this size anew`,
       );
     }
     this.#keepNumbers(node, before, after);
+  }
+
+  /** What a cut does not touch reads the sizes it read before, where they are computed from some that are cut: exporters take the width of one layer for that of another. */
+  #keepSizes(before: Node, node: Node): void {
+    const { inference } = this.#coupling;
+    before.inputs.forEach((input, index) => {
+      const was = numbersOf(inference, input);
+      const now = numbersOf(this.#inference, node.inputs[index]);
+      const type = input && inference.get(input);
+      if (!was || !now || !type || dtypeInfo(type.dtype).kind !== 'int') return;
+      if (was.every((size, at) => size === null || size === now[at])) return;
+      const cut = this.#context(before, node);
+      // None is asked for: what was known stands there again.
+      if (type.shape.length === 1)
+        cut.setNumbers(
+          index,
+          was.map(() => null),
+        );
+      else if (was.every((size) => size !== null))
+        cut.setConstant(index, wholeNumbers(was, type.dtype, staticShape(type.shape) ?? []));
+    });
   }
 
   /**
@@ -215,13 +266,6 @@ class CutRun {
       if (shape) return shape;
       throw new StructuralError(`${before.label}: the sizes of its ${what} are not known`);
     };
-    const numbersOf = (
-      inference: Inference,
-      value: Value | null | undefined,
-    ): readonly (number | null)[] | null =>
-      (value &&
-        inference.get(value)?.known?.map((element) => (typeof element === 'number' ? element : null))) ??
-      null;
     const put = (index: number, tensor: Tensor): void => {
       const { graph } = node;
       const base = node.inputs[index]?.name ?? `${node.name || node.output().name}_input_${index}`;
@@ -244,8 +288,13 @@ class CutRun {
       setAttribute: (name: string, attribute: Attribute) => {
         node.attributes.set(name, attribute);
       },
-      setNumbers: (index, values) => {
+      setNumbers: (index, demanded) => {
+        const was = numbersOf(this.#coupling.inference, before.inputs[index]);
         const now = numbersOf(this.#inference, node.inputs[index]);
+        // What stands there must not have followed another cut.
+        const values = demanded.map(
+          (value, at) => value ?? (now?.[at] === was?.[at] ? null : (was?.[at] ?? null)),
+        );
         if (now && values.every((value, at) => value === null || value === now[at])) return;
         const input = node.inputs[index];
         const open = values.some((value) => value === null);
@@ -268,6 +317,14 @@ class CutRun {
     };
   }
 }
+
+/** Elements of a value; null where they are not known. */
+const numbersOf = (
+  inference: Inference,
+  value: Value | null | undefined,
+): readonly (number | null)[] | null =>
+  (value && inference.get(value)?.known?.map((element) => (typeof element === 'number' ? element : null))) ??
+  null;
 
 /** What is known before the first node: feeds at the shapes analysed, constants as they were gathered. */
 function startOf(coupling: Coupling, values: ReadonlyMap<Value, Value>): Inference {
