@@ -279,9 +279,9 @@ export const NORM: readonly Operator[] = withRules(
       training: trainDropout,
       nondeterministic: true,
       drawsNothing: (node) => {
-        // Without its last input it hands its input on.
-        const training = node.inputs[2];
-        return training === null || training === undefined || training.initializer?.data[0] === 0;
+        // Without its last input, or where it drops none, it hands its input on.
+        const [, ratio, training] = node.inputs;
+        return !training || training.initializer?.data[0] === 0 || ratio?.initializer?.data[0] === 0;
       },
     },
   ],

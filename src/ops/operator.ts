@@ -333,7 +333,7 @@ export interface Operator {
   readonly reshapes?: boolean;
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
-  /** Of what is nondeterministic, true for nodes that draw nothing all the same (`Dropout` outside training). */
+  /** Of what is nondeterministic, true for nodes that draw nothing all the same (`Dropout` outside training, or of ratio 0). */
   readonly drawsNothing?: (node: Node) => boolean;
   /** True where output 0 is computed element by element from two inputs that are broadcast against each other (`Sub`). */
   readonly broadcasts?: boolean;

@@ -278,25 +278,30 @@ describe('verify', () => {
   });
 
   it('compares what follows a Dropout, but for one in training', async () => {
-    const dropped = (training: boolean | null): Graph => {
+    const dropped = (training: boolean | null, ratio?: number): Graph => {
       const net = new SmallNetwork();
       const a = net.conv(net.input([1, 3, 4, 4]), 'a', 4);
+      const share =
+        ratio === undefined ? null : net.builder.constant(new Tensor('float32', [], Float32Array.of(ratio)));
       const flags =
         training === null
           ? []
-          : [null, net.builder.constant(new Tensor('bool', [], Uint8Array.of(training ? 1 : 0)))];
+          : [share, net.builder.constant(new Tensor('bool', [], Uint8Array.of(training ? 1 : 0)))];
       net.builder.output(net.conv(net.builder.op('Dropout', [a, ...flags], { name: 'drop' }), 'b', 3), 'y');
       net.builder.output(net.conv(a, 'c', 3), 'z');
       return net.graph;
     };
-    const compared = async (training: boolean | null): Promise<readonly string[]> => {
-      const { equal, checked, outputs } = await check(cutAtRandom(dropped(training)));
+    const compared = async (training: boolean | null, ratio?: number): Promise<readonly string[]> => {
+      const { equal, checked, outputs } = await check(cutAtRandom(dropped(training, ratio)));
       expect(equal, checked).toBe(true);
       return outputs.map(({ name }) => name);
     };
     expect(await compared(null)).toEqual(['y', 'z']);
     expect(await compared(false)).toEqual(['y', 'z']);
     expect(await compared(true)).toEqual(['z']);
+    expect(await compared(true, 0.25)).toEqual(['z']);
+    // As exporters write a dropout that is off but was left in training.
+    expect(await compared(true, 0)).toEqual(['y', 'z']);
   });
 
   it('allows for the rounding of half precision', async () => {
