@@ -390,43 +390,57 @@ describe('cuts through attention', () => {
     expect(await outcomesOf(net, joined)).toMatchObject(bothRight('stem', 'q', 'k', 'v', 'proj'));
   });
 
-  it('in windows of a map, with a bias by relative position', async () => {
-    const [side, window] = [4, 2];
-    const net = new Net(26);
-    const area = window * window;
-    const map = net.conv(net.input([1, 3, side, side]), 'stem', features);
-    const last = net.transpose(map, 0, 2, 3, 1);
-    const rolled = net.concat(1, net.slice(last, 1, 1, 9), net.slice(last, 1, 0, 1));
-    const windows = net.reshape(
-      net.transpose(net.reshape(rolled, 1, 2, window, 2, window, features), 0, 1, 3, 2, 4, 5),
-      -1,
-      area,
-      features,
-    );
-    const packed = net.reshape(net.matmul(windows, 'qkv', 3 * features), 4, area, 3, heads, width);
-    const turned = net.transpose(packed, 2, 0, 3, 1, 4);
-    const [q, k, v] = [0, 1, 2].map((index) => net.take(turned, 0, index));
-    const scores = net.op('MatMul', [q!, net.transpose(k!, 0, 1, 3, 2)]);
-    const table = net.weight([9, heads], 'relative_position_bias_table');
-    const places = net.ints(...Array.from({ length: area * area }, (_, at) => (at * 5) % 9));
-    const bias = net.reshape(net.op('Gather', [table, places]), area, area, heads);
-    const biased = net.op('Add', [scores, net.op('Unsqueeze', [net.transpose(bias, 2, 0, 1), net.ints(0)])]);
-    const mixed = net.op('MatMul', [net.op('Softmax', [biased], { axis: attr.int(-1) }), v!]);
-    const joined = net.reshape(net.transpose(mixed, 0, 2, 1, 3), 4, area, features);
-    const projected = net.matmul(joined, 'proj', features);
-    const back = net.reshape(
-      net.transpose(net.reshape(projected, 1, 2, 2, window, window, features), 0, 1, 3, 2, 4, 5),
-      1,
-      side,
-      side,
-      features,
-    );
-    const graph = net.classify(net.conv(net.op('Add', [map, net.transpose(back, 0, 3, 1, 2)]), 'next', 5));
-    const layers = ['stem', 'proj', 'qkv', 'next'];
-    for (const how of ['width', 'whole'] as const) {
-      expect(await outcomeOf(graph, { heads: how })).toMatchObject({ faults: [], layers });
-    }
-  });
+  it.each(['table', 'network'])(
+    'in windows of a map, with a bias by relative position, of a %s',
+    async (kind) => {
+      const [side, window] = [4, 2];
+      const net = new Net(26);
+      const area = window * window;
+      const map = net.conv(net.input([1, 3, side, side]), 'stem', features);
+      const last = net.transpose(map, 0, 2, 3, 1);
+      const rolled = net.concat(1, net.slice(last, 1, 1, 9), net.slice(last, 1, 0, 1));
+      const windows = net.reshape(
+        net.transpose(net.reshape(rolled, 1, 2, window, 2, window, features), 0, 1, 3, 2, 4, 5),
+        -1,
+        area,
+        features,
+      );
+      const packed = net.reshape(net.matmul(windows, 'qkv', 3 * features), 4, area, 3, heads, width);
+      const turned = net.transpose(packed, 2, 0, 3, 1, 4);
+      const [q, k, v] = [0, 1, 2].map((index) => net.take(turned, 0, index));
+      const scores = net.op('MatMul', [q!, net.transpose(k!, 0, 1, 3, 2)]);
+      const table =
+        kind === 'table'
+          ? net.weight([9, heads], 'relative_position_bias_table')
+          : net.matmul(net.relu(net.matmul(net.weight([9, 2], 'places'), 'mlp', 8)), 'bias', heads);
+      const places = net.ints(...Array.from({ length: area * area }, (_, at) => (at * 5) % 9));
+      const bias = net.reshape(net.op('Gather', [table, places]), area, area, heads);
+      const biased = net.op('Add', [
+        scores,
+        net.op('Unsqueeze', [net.transpose(bias, 2, 0, 1), net.ints(0)]),
+      ]);
+      const mixed = net.op('MatMul', [net.op('Softmax', [biased], { axis: attr.int(-1) }), v!]);
+      const joined = net.reshape(net.transpose(mixed, 0, 2, 1, 3), 4, area, features);
+      const projected = net.matmul(joined, 'proj', features);
+      const back = net.reshape(
+        net.transpose(net.reshape(projected, 1, 2, 2, window, window, features), 0, 1, 3, 2, 4, 5),
+        1,
+        side,
+        side,
+        features,
+      );
+      const graph = net.classify(net.conv(net.op('Add', [map, net.transpose(back, 0, 3, 1, 2)]), 'next', 5));
+      // Where a layer has an output for each head, heads go whole, whatever is asked for.
+      const layers = ['stem', 'proj', 'qkv', 'next', ...(kind === 'network' ? ['mlp', 'bias'] : [])];
+      for (const how of ['width', 'whole'] as const) {
+        const outcome = await outcomeOf(graph, { heads: how });
+        expect({ ...outcome, layers: new Set(outcome.layers) }).toMatchObject({
+          faults: [],
+          layers: new Set(layers),
+        });
+      }
+    },
+  );
 
   it('with a class token and positions, of embedded words', async () => {
     const net = new Net(27);

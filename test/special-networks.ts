@@ -116,9 +116,16 @@ function pixelShuffle(): Graph {
   return w.builder.graph;
 }
 
-/** A Swin block: tokens shifted, cut into windows, attended with a bias for each head, put back. */
-function swinWindows(): Graph {
-  const { w, x } = started(4);
+interface Attention {
+  readonly heads: number;
+  readonly width: number;
+  /** Tokens of a window. */
+  readonly length: number;
+}
+
+/** A Swin block: tokens shifted, cut into windows, attended, put back. */
+function swin(seed: number, attention: (w: Writer, parts: readonly Value[], of: Attention) => Value): Graph {
+  const { w, x } = started(seed);
   const [heads, width, side, window] = [4, 4, 8, 4];
   const channels = heads * width;
   let tokens = w.transpose(x, 0, 2, 3, 1);
@@ -126,21 +133,45 @@ function swinWindows(): Graph {
   for (const axis of [1, 2]) {
     tokens = w.concat([w.slice(tokens, axis, 2, side), w.slice(tokens, axis, 0, 2)], axis);
   }
-  const count = side / window;
+  const [count, length] = [side / window, window * window];
   const parts = w.reshape(tokens, 1, count, window, count, window, channels);
-  const windows = w.reshape(w.transpose(parts, 0, 1, 3, 2, 4, 5), count * count, window * window, channels);
-  const packed = w.reshape(w.linear(windows, 3 * channels), count * count, window * window, 3, heads, width);
-  const [q, k, v] = [0, 1, 2].map((index) =>
+  const windows = w.reshape(w.transpose(parts, 0, 1, 3, 2, 4, 5), count * count, length, channels);
+  const packed = w.reshape(w.linear(windows, 3 * channels), count * count, length, 3, heads, width);
+  const qkv = [0, 1, 2].map((index) =>
     w.builder.op('Gather', [w.transpose(packed, 2, 0, 3, 1, 4), w.builder.constant(Tensor.int64(index))]),
   );
-  const scores = w.builder.op('MatMul', [q!, w.transpose(k!, 0, 1, 3, 2)]);
-  const biased = w.builder.op('Add', [scores, w.weight(1, heads, window * window, window * window)]);
-  const mixed = w.transpose(w.builder.op('MatMul', [w.softmax(biased), v!]), 0, 2, 1, 3);
-  const projected = w.linear(w.reshape(mixed, count * count, window * window, channels), channels);
+  const mixed = w.transpose(attention(w, qkv, { heads, width, length }), 0, 2, 1, 3);
+  const projected = w.linear(w.reshape(mixed, count * count, length, channels), channels);
   const back = w.transpose(w.reshape(projected, 1, count, count, window, window, channels), 0, 1, 3, 2, 4, 5);
   const map = w.transpose(w.reshape(back, 1, side, side, channels), 0, 3, 1, 2);
   return w.classified(w.builder.op('Add', [x, map]));
 }
+
+/** With a bias for each head. */
+const swinWindows = (): Graph =>
+  swin(4, (w, [q, k, v], { heads, length }) => {
+    const scores = w.builder.op('MatMul', [q!, w.transpose(k!, 0, 1, 3, 2)]);
+    const biased = w.builder.op('Add', [scores, w.weight(1, heads, length, length)]);
+    return w.builder.op('MatMul', [w.softmax(biased), v!]);
+  });
+
+/** As the second version has it: by cosines, scaled for each head, with a bias that a small network makes of the places, an output for each head. */
+const cosineWindows = (): Graph =>
+  swin(7, (w, [q, k, v], { heads, length }) => {
+    const unit = (value: Value): Value => {
+      const norm = w.builder.op('ReduceL2', [value], { attributes: { axes: attr.ints([-1]) } });
+      return w.builder.op('Div', [
+        value,
+        w.builder.op('Max', [norm, w.builder.constant(Tensor.of(Float32Array.of(1e-6), []))]),
+      ]);
+    };
+    const cosines = w.builder.op('MatMul', [unit(q!), w.transpose(unit(k!), 0, 1, 3, 2)]);
+    const scores = w.builder.op('Mul', [cosines, w.weight(heads, 1, 1)]);
+    const places = w.builder.op('Relu', [w.linear(w.weight(length * length, 2), 12)]);
+    const bias = w.transpose(w.reshape(w.linear(places, heads), length, length, heads), 2, 0, 1);
+    const biased = w.builder.op('Add', [scores, w.builder.op('Sigmoid', [bias])]);
+    return w.builder.op('MatMul', [w.softmax(biased), v!]);
+  });
 
 /** LLaMA's attention: fewer heads for keys and values, rotary positions; and its gated feed-forward part. */
 function groupedQueryAttention(): Graph {
@@ -214,6 +245,7 @@ export const SPECIAL_NETWORKS: Readonly<Record<string, () => Graph>> = {
   'channel shuffle': channelShuffle,
   'pixel shuffle': pixelShuffle,
   'Swin windows': swinWindows,
+  'Swin V2 windows': cosineWindows,
   'grouped-query attention': groupedQueryAttention,
   LSTM: recurrent,
 };

@@ -146,8 +146,11 @@ function tieRectangles(
   const { rectangles, sources } = coupling;
   const canGo = (label: number): boolean => coupling.frozen(label) === null;
   const whole = new Set<Rectangle>();
+  /** By label: 1 where it stands in a row that goes whole. */
+  const inWhole = new Uint8Array(coupling.labelCount);
   const takeWhole = (rectangle: Rectangle): void => {
     whole.add(rectangle);
+    for (const label of rectangle.elements) inWhole[label] = 1;
     const { rows, elements } = rectangle;
     const length = elements.length / rows.length;
     for (let at = 0; at < elements.length; at++) sets.union(elements[at]!, rows[Math.floor(at / length)]!);
@@ -162,8 +165,11 @@ function tieRectangles(
       for (const rectangle of rectangles) {
         if (whole.has(rectangle)) continue;
         const areChannels = rectangle.rows.some((row) => isChannel[sets.find(row)] === 1);
-        // Heads that can only go whole do so where wholes are asked for; what is no head (all pixels of a channel) in any case.
-        const mayGo = heads === 'whole' || !rectangle.rowsUsed;
+        // Heads that can only go whole do so where wholes are asked for, or where they do elsewhere (queries, keys and values as one matrix); what is no head (all pixels of a channel) in any case.
+        const mayGo =
+          heads === 'whole' ||
+          !rectangle.rowsUsed ||
+          rectangle.elements.every((label) => inWhole[label] === 1);
         if (!areChannels && !(mayGo && goRowByRow(rectangle, sets))) continue;
         takeWhole(rectangle);
         changed = true;
