@@ -8,6 +8,7 @@ import {
   type ChannelGroups,
   drawGroups,
   groupChannels,
+  withoutComputedWeights,
 } from '../structural/index.ts';
 import { loadModel, requireShapes } from './load.ts';
 import { checkOutput, printCsv, printJson, tableOf, uninterrupted } from './output.ts';
@@ -21,7 +22,8 @@ export async function groupsCommand(source: string, options: GroupsCommandOption
   if (svg !== undefined) checkOutput({ output: svg, force }, ['.svg'], '--svg');
   const model = loadModel(source, options);
   requireShapes(model);
-  const coupling = analyzeChannels(model.graph, model.profileShapes ? { shapes: model.profileShapes } : {});
+  const { graph } = await withoutComputedWeights(model.graph);
+  const coupling = analyzeChannels(graph, model.profileShapes ? { shapes: model.profileShapes } : {});
   const groups = groupChannels(coupling, { heads: options.heads });
   const steps = stepsOf(groups);
   const rows = groups.groups.map((group) => rowOf(groups, group, steps[group.id] ?? 1));

@@ -83,6 +83,7 @@ export const CONSTANT: readonly Operator[] = withRules(
     entry('ConstantOfShape', 9, 'A tensor filled with one value.', constantOfShape, {
       grad: notDifferentiable,
       shapeInput: 0,
+      fills: (node) => node.tensor('value')?.toNumbers()[0] ?? 0,
     }),
     entry('Range', 11, 'Numbers from start to limit in steps of delta.', range, {
       grad: notDifferentiable,

@@ -195,12 +195,16 @@ const chooses = { grad: notDifferentiable, steering: [1, 2, 3, 4] };
 /** Operators that choose elements by position, or write to positions. */
 export const INDEXING: readonly Operator[] = withRules(
   [
-    entry('Gather', 1, 'Slices of an axis chosen by index.', gather, { steering: [1] }),
+    entry('Gather', 1, 'Slices of an axis chosen by index.', gather, { steering: [1], picks: true }),
     entry('GatherElements', 11, 'Elements chosen by an index of their own along an axis.', gatherElements, {
       steering: [1],
+      picks: true,
     }),
-    entry('GatherND', 11, 'Slices chosen by index tuples.', gatherND, { steering: [1] }),
-    entry('Slice', 1, 'A range of each axis, with steps.', slice, { steering: [1, 2, 3, 4] }),
+    entry('GatherND', 11, 'Slices chosen by index tuples.', gatherND, { steering: [1], picks: true }),
+    entry('Slice', 1, 'A range of each axis, with steps.', slice, {
+      steering: [1, 2, 3, 4],
+      picks: true,
+    }),
     entry('Pad', 2, 'Elements added at the ends of axes.', pad, { steering: [1, 2, 3] }),
     entry('Scatter', 9, 'The old name of ScatterElements.', scatterElements, {
       opsets: [9, 10],

@@ -363,7 +363,7 @@ export const LAYOUT: readonly Operator[] = withRules(
     entry('Transpose', 1, 'Axes in another order.', transpose, { alias: transposed }),
     entry('Flatten', 1, 'Two axes: those before `axis` together, and the rest.', flatten, { reshapes: true }),
     entry('Concat', 4, 'Tensors joined along an axis.', concat, { joins: (node) => node.int('axis', 0) }),
-    entry('Split', 2, 'A tensor cut into parts along an axis.', split, { shapeInput: 1 }),
+    entry('Split', 2, 'A tensor cut into parts along an axis.', split, { shapeInput: 1, picks: true }),
     entry('Squeeze', 1, 'Axes of size 1 dropped.', squeeze, {
       alias: squeezed,
       steering: [1],
@@ -374,8 +374,11 @@ export const LAYOUT: readonly Operator[] = withRules(
       steering: [1],
       reshapes: true,
     }),
-    entry('Expand', 8, 'Elements repeated to a shape by broadcasting.', expand, { shapeInput: 1 }),
-    entry('Tile', 6, 'The whole tensor repeated along its axes.', tile, { steering: [1] }),
+    entry('Expand', 8, 'Elements repeated to a shape by broadcasting.', expand, {
+      shapeInput: 1,
+      picks: true,
+    }),
+    entry('Tile', 6, 'The whole tensor repeated along its axes.', tile, { steering: [1], picks: true }),
     entry('Identity', 1, 'The input itself.', identity, {
       alias: (_, rank) => ({ input: 0, axes: sameAxes(rank) }),
       reshapes: true,

@@ -331,6 +331,12 @@ export interface Operator {
   ) => Alias | null;
   /** True where output 0 holds the elements of input 0 in their order, whatever its shape (`Reshape`, `Identity`). */
   readonly reshapes?: boolean;
+  /** True where every element of every output is an element of input 0, chosen or repeated (`Slice`, `Expand`); `reshapes` and `alias` say more. */
+  readonly picks?: boolean;
+  /** The number that the output is filled with (`ConstantOfShape`). */
+  readonly fills?: (node: Node) => number;
+  /** Inputs that count as zeros where they are left out (initial states of an `LSTM`). */
+  readonly zeroInputs?: readonly number[];
   /** True where the output depends on more than the inputs (random numbers): never folded, never merged. */
   readonly nondeterministic?: boolean;
   /** Of what is nondeterministic, true for nodes that draw nothing all the same (`Dropout` outside training, or of ratio 0). */

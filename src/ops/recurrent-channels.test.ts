@@ -95,13 +95,21 @@ describe('channels of recurrent layers', () => {
 });
 
 describe('networks of two recurrent layers and a linear one', () => {
-  const layer = (net: RandomNet, name: string, x: Value, features: number, directions: number): Value => {
+  const layer = (
+    net: RandomNet,
+    name: string,
+    x: Value,
+    features: number,
+    directions: number,
+    state: Value | null = null,
+  ): Value => {
     const [hidden, gates] = [6, 4];
     const inputs = [
       x,
       net.weight(`${name}.weight_ih`, [directions, gates * hidden, features]),
       net.weight(`${name}.weight_hh`, [directions, gates * hidden, hidden]),
       net.weight(`${name}.bias`, [directions, 2 * gates * hidden]),
+      ...(state ? [null, state, state] : []),
     ];
     const y = net.op('LSTM', inputs, {
       hidden_size: attr.int(hidden),
@@ -125,6 +133,21 @@ describe('networks of two recurrent layers and a linear one', () => {
       'first',
       'second',
       'second',
+    ]);
+    expect(await faultsOfCuts(net.graph)).toEqual([]);
+  });
+
+  it('are cut, too, where they start from zeros of the size of the batch, as torch.onnx.export writes them', async () => {
+    const net = new RandomNet();
+    const x = net.input('x', [5, 2, 3]);
+    const batch = net.op('Slice', [net.op('Shape', [x]), net.numbers(1), net.numbers(2)]);
+    const sizes = net.op('Concat', [net.numbers(1), batch, net.numbers(6)], { axis: attr.int(0) });
+    const y = layer(net, 'lstm', x, 3, 1, net.op('ConstantOfShape', [sizes]));
+    net.builder.output(net.linear('head', y, 6, 2), 'y');
+    const { sources, frozen } = analyzeChannels(net.graph);
+    expect(sources.filter(({ labels }) => frozen(labels[0]!) === null).map(({ name }) => name)).toEqual([
+      'lstm',
+      'lstm',
     ]);
     expect(await faultsOfCuts(net.graph)).toEqual([]);
   });

@@ -117,6 +117,8 @@ const recurrentOperator = (opType: keyof typeof CELLS, summary: string): Operato
   cost: recurrentCost(CELLS[opType]),
   grad: recurrentGrad(opType),
   channels: recurrentChannels,
+  // Bias, initial states, peepholes.
+  zeroInputs: CELLS[opType].cellState ? [3, 5, 6, 7] : [3, 5],
   layer: recurrentLayer(opType),
 });
 

@@ -18,7 +18,7 @@ import {
   isUnsupported,
   reordered,
 } from '../ops/index.ts';
-import { liftConstants } from '../passes/index.ts';
+import { leaveOutZeros, liftConstants } from '../passes/index.ts';
 import { type Findings, NodeChannels } from './channels-context.ts';
 import type { Coupling, Rectangle } from './coupling.ts';
 import { Labels } from './labels.ts';
@@ -44,6 +44,7 @@ const MOST_LABELS = 1 << 23;
 export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): Coupling {
   const { graph } = cloneGraph(original);
   liftConstants(graph);
+  leaveOutZeros(graph);
   reshapeConstants(graph);
   const copies = unshareVectors(graph);
   const shapes = shapesOf(graph, options.shapes ?? {});

@@ -33,28 +33,47 @@ export async function foldComputedWeights(graph: Graph): Promise<string[]> {
   }
 }
 
+/** A graph, with constants in place of the weights it computes of constants. */
+export interface WithoutComputedWeights {
+  /** The graph given, where it computes none; else a copy. */
+  readonly graph: Graph;
+  /** A sentence for each. */
+  readonly notes: readonly string[];
+}
+
+/** As `foldComputedWeights`, and leaves the graph given as it is. */
+export async function withoutComputedWeights(original: Graph): Promise<WithoutComputedWeights> {
+  if (computedWeights(original).length === 0) return { graph: original, notes: [] };
+  const { graph } = cloneGraph(original);
+  const notes = await foldComputedWeights(graph);
+  removeUnused(graph);
+  return { graph, notes };
+}
+
 /** Floating-point values that depend on no input, and that something reads which does. */
 function computedWeights(graph: Graph): Value[] {
-  const flow = new DataFlow(graph);
-  const data = new Set<Node>(flow.nodes);
-  const inference = inferShapes(graph);
+  const data = new Set<Node>(new DataFlow(graph).nodes);
   const undetermined = new Set<Value>();
-  return graph.nodes.flatMap((node) => {
+  const values = graph.nodes.flatMap((node) => {
     if (data.has(node)) return [];
     const operator = findOperator(node.domain, node.opType);
     const isDetermined =
-      operator &&
+      operator !== undefined &&
       !operator.nondeterministic &&
       node.subgraphs.length === 0 &&
       !node.inputs.some((value) => value && undetermined.has(value));
     return node.outputs.filter((value): value is Value => {
       if (!value) return false;
       if (!isDetermined) undetermined.add(value);
-      const type = inference.get(value);
       const isRead = !value.isOutput && value.consumers.some((reader) => data.has(reader));
-      if (!isDetermined || !isRead || !type || dtypeInfo(type.dtype).kind !== 'float') return false;
-      return constantSource(value) === null && !grows(value, inference);
+      return isDetermined && isRead && constantSource(value) === null;
     });
+  });
+  if (values.length === 0) return values;
+  const inference = inferShapes(graph);
+  return values.filter((value) => {
+    const type = inference.get(value);
+    return type !== null && dtypeInfo(type.dtype).kind === 'float' && !grows(value, inference);
   });
 }
 

@@ -28,6 +28,7 @@ export { type DecideOptions, type PatternRatio, ROUNDINGS, SCOPES } from './deci
 export { DEFAULT_TOLERANCE, type Difference, TOLERANCES } from './difference.ts';
 export { type DrawGroupsOptions, drawGroups } from './drawing/index.ts';
 export type { Measurement } from './fit-measured.ts';
+export { type WithoutComputedWeights, withoutComputedWeights } from './fold-computed-weights.ts';
 export { groupChannels } from './group-channels.ts';
 export type { ChannelGroup, ChannelGroups, GroupOptions, Lane, Member, Role } from './groups.ts';
 export {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SmallNetwork } from '../../test/small-network.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { manualSeed } from '../core/random.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -37,6 +38,24 @@ describe('shrink', () => {
     expect(shrunk.reached).toBeNull();
     expect(shrunk.recalibration).toBeNull();
     expect([...new Set(stages)]).toEqual(['analysing', 'cutting', 'verifying']);
+  });
+
+  it('computes weights that the graph computes of constants, and cuts their layers', async () => {
+    const net = new SmallNetwork();
+    const a = net.conv(net.input([1, 3, 4, 4]), 'a', 8);
+    const mask = net.weight([6, 8, 1, 1], 'b.weight_mask');
+    const weight = net.builder.op('Mul', [net.weight([6, 8, 1, 1], 'b.weight_orig'), mask], {
+      name: 'masked',
+    });
+    const b = net.builder.op('Conv', [a, weight]);
+    net.builder.output(net.conv(b, 'c', 2), 'y');
+    const text = String(net.graph);
+    const { graph, verification, notes, whyNot } = await shrink(net.graph, { ratio: 0.5 });
+    expect(String(net.graph)).toBe(text);
+    expect(notes).toEqual(["Mul 'masked': computes a weight of constants, and the weight stands there now"]);
+    expect(verification).toMatchObject({ equal: true });
+    expect(whyNot.map(({ layer }) => layer)).toEqual(['c']);
+    expect(graph.initializers.map((value) => value.initializer?.shape.slice(0, 2).join())).toContain('3,4');
   });
 
   it('meets budgets of parameters, multiply-accumulates and file size within 2 %', async () => {

@@ -11,6 +11,7 @@ import { costOf, type ModelCost } from './cost.ts';
 import { cutChannels } from './cut.ts';
 import { type Decision, decide } from './decide.ts';
 import type { DecideOptions } from './decide-options.ts';
+import { withoutComputedWeights } from './fold-computed-weights.ts';
 import { groupChannels } from './group-channels.ts';
 import type { ChannelGroups, GroupOptions } from './groups.ts';
 import { type ImportanceMethod, type ImportanceOptions, importance } from './importance/index.ts';
@@ -103,8 +104,7 @@ export async function shrink(subject: ShrinkSubject, options: ShrinkOptions): Pr
     given,
     blocks.map(({ block }) => block),
   );
-  const groups = grouped(shorter, options);
-  const before = shorter === given ? wholeCost(groups) : wholeCost(grouped(given, options));
+  const { groups, before, notes } = await analysed(given, shorter, options);
   const method = options.importance?.method ?? 'l2';
   const deciding = decidingOf(options);
   const isOfBlocksAlone = budget === null && options.ratio === undefined && deciding.ratios === undefined;
@@ -123,7 +123,8 @@ export async function shrink(subject: ShrinkSubject, options: ShrinkOptions): Pr
       ...named(budget),
     },
   });
-  return finish(groups, decision.removed, plan, { before, reached: decision.reached ?? null }, options);
+  const reached = decision.reached ?? null;
+  return finish(groups, decision.removed, plan, { before, reached, notes }, options);
 }
 
 /**
@@ -138,10 +139,9 @@ export async function applyPlan(
   const own = { ...options, heads: options.heads ?? plan.heads };
   const shapes = options.shapes ? { shapes: options.shapes } : {};
   const shorter = lacking(given, blocksOfPlan(plan.blocks ?? [], given, shapes));
-  const groups = grouped(shorter, own);
-  const before = shorter === given ? wholeCost(groups) : wholeCost(grouped(given, own));
+  const { groups, before, notes } = await analysed(given, shorter, own);
   const removed = removedBy(plan, groups);
-  return finish(groups, removed, renewPlan(plan, groups), { before, reached: null }, options);
+  return finish(groups, removed, renewPlan(plan, groups), { before, reached: null, notes }, options);
 }
 
 /** A graph without some blocks; itself where there are none. */
@@ -149,6 +149,19 @@ const lacking = (graph: Graph, blocks: readonly Block[]): Graph =>
   blocks.length === 0 ? graph : withoutBlocks(graph, blocks).graph;
 
 const wholeCost = (groups: ChannelGroups): ModelCost => costOf(groups, new Uint8Array(groups.unitCount));
+
+/** The groups of a model without its blocks, what it costs with them, and what was done to it to find them. */
+async function analysed(
+  given: Graph,
+  shorter: Graph,
+  options: CutOptions,
+): Promise<{ readonly groups: ChannelGroups } & Pick<Shrunk, 'before' | 'notes'>> {
+  // A weight that is computed of others is no layer's.
+  const { graph, notes } = await withoutComputedWeights(shorter);
+  const groups = grouped(graph, options);
+  const whole = shorter === given ? groups : grouped((await withoutComputedWeights(given)).graph, options);
+  return { groups, before: wholeCost(whole), notes };
+}
 
 function grouped(graph: Graph, options: CutOptions): ChannelGroups {
   options.signal?.throwIfAborted();
@@ -214,7 +227,7 @@ async function finish(
   groups: ChannelGroups,
   removed: Uint8Array,
   plan: Plan,
-  { before, reached }: Pick<Shrunk, 'before' | 'reached'>,
+  { before, reached, notes: found }: Pick<Shrunk, 'before' | 'reached' | 'notes'>,
   options: CutOptions,
 ): Promise<Shrunk> {
   const { data, maxBatches, seed, threads, signal, onProgress } = options;
@@ -260,6 +273,7 @@ async function finish(
     repair,
     whyNot: plan.kept,
     notes: [
+      ...found,
       ...groups.coupling.notFollowed.map(
         ({ node, why }) => `${node.label}: ${why}; what it reads is not cut`,
       ),
