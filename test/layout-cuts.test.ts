@@ -261,6 +261,18 @@ describe('cuts through operators that move elements', () => {
     expect(await outcomeOf(net.classify(net.conv(tiled, 'next', 5)))).toMatchObject(right(6 + 5));
   });
 
+  it('follow the products of two layers, channel by channel, that are flattened', async () => {
+    const net = new Net(31);
+    const x = net.input([1, 6]);
+    const [a, b] = [net.matmul(x, 'a', 4), net.matmul(x, 'b', 5)];
+    const products = net.op('Mul', [net.reshape(a, 1, 4, 1), net.reshape(b, 1, 1, 5)]);
+    const graph = net.end(
+      net.matmul(net.relu(net.matmul(net.reshape(products, 1, 20), 'next', 6)), 'head', 3),
+    );
+    // Of the second all must stay: whole rows go.
+    expect(await outcomeOf(graph)).toMatchObject({ faults: [], layers: ['a', 'next'] });
+  });
+
   it('keep an axis of one channel where Squeeze drops all of size 1', async () => {
     const net = new Net(13);
     const x = net.relu(net.linear(net.op('Flatten', [net.input([2, 3, 1, 1])]), 'fc', 2));
@@ -349,6 +361,17 @@ describe('cuts through attention', () => {
     const y = net.attend(headed('q'), headed('k'), headed('v'));
     const joined = net.reshape(net.transpose(y, 1, 0, 2), tokens, 2, features);
     expect(await outcomesOf(net, joined)).toMatchObject(bothRight('stem', 'q', 'k', 'v', 'proj'));
+  });
+
+  it('between channels in place of tokens (cross-covariance)', async () => {
+    const { net, x } = stem(32);
+    const packed = net.reshape(net.matmul(x, 'qkv', 3 * features), 1, tokens, 3, heads, width);
+    const turned = net.transpose(packed, 2, 0, 3, 4, 1);
+    const [q, k, v] = [0, 1, 2].map((index) => net.take(turned, 0, index));
+    // One width is read beside another, and both come after the heads.
+    const mixed = net.attend(q!, k!, v!);
+    const joined = net.reshape(net.transpose(mixed, 0, 3, 1, 2), 1, tokens, features);
+    expect(await outcomesOf(net, joined)).toMatchObject(bothRight('stem', 'qkv', 'proj'));
   });
 
   it('with keys and values shared by heads', async () => {

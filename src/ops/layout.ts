@@ -377,6 +377,7 @@ export const LAYOUT: readonly Operator[] = withRules(
     entry('Expand', 8, 'Elements repeated to a shape by broadcasting.', expand, {
       shapeInput: 1,
       picks: true,
+      expands: true,
     }),
     entry('Tile', 6, 'The whole tensor repeated along its axes.', tile, { steering: [1], picks: true }),
     entry('Identity', 1, 'The input itself.', identity, {

@@ -333,6 +333,8 @@ export interface Operator {
   readonly reshapes?: boolean;
   /** True where every element of every output is an element of input 0, chosen or repeated (`Slice`, `Expand`); `reshapes` and `alias` say more. */
   readonly picks?: boolean;
+  /** True where output 0 is input 0 broadcast against a shape (`Expand`): a node that broadcasts its inputs may read input 0 in its place. */
+  readonly expands?: boolean;
   /** The number that the output is filled with (`ConstantOfShape`). */
   readonly fills?: (node: Node) => number;
   /** Inputs that count as zeros where they are left out (initial states of an `LSTM`). */

@@ -107,13 +107,25 @@ describe('channels under another shape', () => {
     expect(coupling.rectangles.map(({ columns }) => columns?.length)).toContain(3);
   });
 
-  it('stay where two axes with channels of their own would be one', () => {
-    const { outputs, frozen } = reshape('float32[2, 3]', [6]);
+  it('become a matrix where two axes with channels of their own become one', () => {
+    const builder = new GraphBuilder();
+    const weight = builder.constant(Tensor.of(new Float32Array(6), [2, 3]));
+    const flat = builder.op('Reshape', [weight, builder.constant(Tensor.int64([6]))]);
+    const coupling = analyzeChannels(builder.graph);
+    const [matrix] = coupling.rectangles;
+    const value = (name: string) => coupling.channels(coupling.graph.value(name));
+    expect(value(flat.name)).toEqual([{ axes: [0], labels: matrix!.elements }]);
+    const [rows, columns] = value(weight.name);
+    const roots = (vector: Int32Array): number[] => [...vector].map((label) => coupling.find(label));
+    expect(roots(matrix!.rows)).toEqual(roots(rows!.labels));
+    expect(roots(matrix!.columns!)).toEqual(roots(columns!.labels));
+  });
+
+  it('stay where more axes with channels of their own would be one', () => {
+    const { outputs, frozen } = reshape('float32[2, 3, 4]', [24]);
     expect(outputs).toEqual(['']);
-    expect(frozen).toEqual({
-      a0: "Reshape 'node': merges axes with independent channels into one",
-      a1: "Reshape 'node': merges axes with independent channels into one",
-    });
+    const why = "Reshape 'node': merges axes with independent channels into one";
+    expect(frozen).toEqual({ a0: why, a1: why, a2: why });
   });
 
   it('pass axes of size 1 that come and go', () => {

@@ -64,10 +64,34 @@ function spread(bundle: Bundle, axes: readonly number[], shape: readonly number[
 }
 
 /**
+ * Bundles, with a matrix in place of two vectors whose axes lie in one block: an element goes exactly where its row or its column goes (heads, and widths within a head that are the same in all of them). As many elements are labelled
+ * as the matrix has.
+ */
+function crossed(
+  ctx: ChannelsContext,
+  channels: Channels,
+  blocks: readonly Block[],
+  shape: readonly number[],
+): Channels {
+  let result = channels;
+  for (const { from } of blocks) {
+    const within = result.filter(({ axes }) => axes.some((axis) => from.includes(axis)));
+    if (within.length !== 2 || within.some(({ axes }) => axes.length !== 1)) continue;
+    const axes = within.flatMap((bundle) => bundle.axes).sort((a, b) => a - b);
+    const count = sizeOf(axes.map((axis) => shape[axis]!));
+    if (count > MOST_SPREAD) continue;
+    const matrix: Bundle = { axes, labels: ctx.fresh(count) };
+    for (const { axes: own, labels } of within) ctx.tie(ctx.axisOf([matrix], own[0]!, shape), labels);
+    result = [...result.filter((bundle) => !within.includes(bundle)), matrix];
+  }
+  return result;
+}
+
+/**
  * Labels of a value after its elements are put under another shape, `from` to `to` (Reshape, Flatten, Squeeze, Unsqueeze). The axes fall into blocks of equal product. A bundle is spread over the blocks its
  * axes lie in, repeated along axes there that carry none, and is then seen along the block's axes of the output. Where it lies in several blocks, each is mapped by itself.
  *
- * Channels are frozen where an index would need labels of two bundles, or where there would be too many labels. Sub-pixels, axes behind the first of a bundle that are merged with unlabelled ones, are tied together.
+ * Two vectors that meet in a block become a matrix. Channels are frozen where an index would need labels of other two bundles, or where there would be too many labels. Sub-pixels, axes behind the first of a bundle that are merged with unlabelled ones, are tied together.
  */
 function reshapedChannels(
   ctx: ChannelsContext,
@@ -81,12 +105,13 @@ function reshapedChannels(
   }
   const blocks = reshapeBlocks(from, to);
   const counts = new Map<Block, number>();
-  for (const { axes } of channels) {
+  const bundles = crossed(ctx, channels, blocks, from);
+  for (const { axes } of bundles) {
     for (const block of new Set(axes.map((axis) => blockOf(blocks, axis)))) {
       counts.set(block, (counts.get(block) ?? 0) + 1);
     }
   }
-  return channels.flatMap((bundle): Channels => {
+  return bundles.flatMap((bundle): Channels => {
     if (bundle.axes.some((axis) => counts.get(blockOf(blocks, axis))! > 1)) {
       ctx.freeze(bundle.labels, 'merges axes with independent channels into one');
       return [];

@@ -18,7 +18,7 @@ import {
   isUnsupported,
   reordered,
 } from '../ops/index.ts';
-import { leaveOutZeros, liftConstants } from '../passes/index.ts';
+import { leaveOutExpands, leaveOutZeros, liftConstants } from '../passes/index.ts';
 import { type Findings, NodeChannels } from './channels-context.ts';
 import type { Coupling, Rectangle } from './coupling.ts';
 import { Labels } from './labels.ts';
@@ -45,6 +45,7 @@ export function analyzeChannels(original: Graph, options: AnalyzeOptions = {}): 
   const { graph } = cloneGraph(original);
   liftConstants(graph);
   leaveOutZeros(graph);
+  leaveOutExpands(graph);
   reshapeConstants(graph);
   const copies = unshareVectors(graph);
   const shapes = shapesOf(graph, options.shapes ?? {});
