@@ -2,6 +2,7 @@ import type { Node, Value } from '../ir/index.ts';
 import type { ChannelView } from './channel-view.ts';
 import type { ConstantChannels } from './constant-channels.ts';
 import type { ChannelGroups } from './groups.ts';
+import { axisSums } from './importance/axis-sums.ts';
 import type { NeededChannels } from './needed-channels.ts';
 import type { ObservedChannels } from './observed-channels.ts';
 import type { WeightedSum } from './weighted-sum.ts';
@@ -43,6 +44,7 @@ export class DeadUnits {
       for (const label of labels.flatMap((vector) => [...vector]))
         this.stays(units[label]!, `${node.label} ${why}`);
     }
+    this.#readByThemselves();
     for (const node of view.coupling.graph.nodes) {
       const sum = view.sums.get(node);
       if (sum) this.#readBySum(sum);
@@ -115,6 +117,23 @@ export class DeadUnits {
       for (const { labels } of view.coupling.channels(value)) {
         for (const root of view.rootsOf(labels)) this.#read(this.#units[root]!, value, root, node, null);
       }
+    }
+  }
+
+  /** Channels that a node multiplies with weights itself, step after step, before it gives them out (hidden ones of recurrent layers). */
+  #readByThemselves(): void {
+    const view = this.#view;
+    const { consumers, find } = view.coupling;
+    for (const { node, value, axis } of consumers) {
+      const outputs = node.outputs.filter((output) => output !== null);
+      if (view.sums.has(node) || !outputs.some((output) => this.#needed.isAnyNeeded(output))) continue;
+      const own = new Set(outputs.flatMap((output) => [...(view.roots(output) ?? [])]));
+      const bundle = view.coupling.channels(value).find(({ axes }) => axes.length === 1 && axes[0] === axis);
+      const [sums] = axisSums(value.initializer!, [{ axis }], 1);
+      bundle?.labels.forEach((label, index) => {
+        if (own.has(find(label)) && sums![index] !== 0)
+          this.stays(this.#units[label]!, `${node.label} goes on with it from step to step`);
+      });
     }
   }
 

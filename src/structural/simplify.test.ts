@@ -353,6 +353,24 @@ describe('simplify', () => {
     expect(whyNot).toEqual([]);
   });
 
+  it('leaves hidden channels that a recurrent layer goes on with, though nothing else reads them', async () => {
+    const net = new SmallNetwork(17);
+    const hidden = 6;
+    const inputs = [
+      net.input([5, 1, 3]),
+      net.weight([1, hidden, 3], 'weight_ih'),
+      net.weight([1, hidden, hidden], 'weight_hh'),
+    ];
+    const y = net.builder.op('RNN', inputs, { name: 'rnn', attributes: { hidden_size: attr.int(hidden) } });
+    const head = net.weight([hidden, 2], 'head');
+    net.builder.output(net.builder.op('MatMul', [y, head]), 'y');
+    fill(net.graph, 'head', 0, [1, 4]);
+    // What the layer itself multiplies with zeros, too, may go.
+    fill(net.graph, 'weight_hh', 2, [4]);
+    const { graph } = await simplified(net.graph);
+    expect(shape(graph, 'weight_hh')).toEqual([1, 5, 5]);
+  });
+
   it('leaves one channel of a layer, and equally many in each group', async () => {
     const net = new SmallNetwork(19);
     const x = net.input([1, 3, 6, 6]);
