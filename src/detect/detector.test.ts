@@ -141,6 +141,10 @@ describe('Detector', () => {
     await expect(
       detectorOf(fromGraph(turned()).eval(), { names: ['a', 'b', 'c'] }).predict([image]),
     ).rejects.toThrow(/is that of a YOLOv8 or newer/);
+    // Without names the numbers tell: coordinates stand where objectness is expected.
+    await expect(detectorOf(turned()).predict([plain(SIZE, SIZE, 255)])).rejects.toThrow(
+      /has 48 for the objectness of a box, which is no probability; .*\(a YOLOv8 or newer/,
+    );
     const detector = detectorOf(named(1));
     await expect(detector.predict([])).rejects.toThrow('Detector: expected at least one image');
     await expect(detector.predict([image, plain(32, SIZE, 0)])).rejects.toThrow(
@@ -162,7 +166,7 @@ describe('Detector', () => {
 function turned(): Graph {
   class Turned extends Module<Variable> {
     override forward(image: Variable): Variable {
-      const all = image.tracer.constant(Tensor.full([1, 7, 9], 1));
+      const all = image.tracer.constant(Tensor.full([1, 7, 9], 48));
       return image.mean([1, 2, 3], { keepdim: true }).view(1, 1, 1).mul(all);
     }
   }

@@ -31,6 +31,9 @@ export interface DetectOptions extends NmsOptions {
   readonly auto?: boolean;
 }
 
+/** How far from 0 to 1 rounding may bring a probability. */
+const PROBABILITY_SLACK = 1e-2;
+
 const STRIDE = 32;
 const SIZE = 640;
 const BATCH_SIZE = 8;
@@ -255,7 +258,16 @@ export class Detector {
     if (numbers < 6) {
       throw new UnsupportedError(`Detector: expected decoded boxes [N, boxes, 5 + classes], got ${told}`);
     }
-    return boxes.dtype === 'float32' ? boxes : toFloat32(boxes);
+    const floats = boxes.dtype === 'float32' ? boxes : toFloat32(boxes);
+    for (let at = 4; at < floats.size; at += numbers) {
+      const objectness = floats.float32[at]!;
+      // Not a number is none of what another layout gives: training went wrong.
+      if (!(objectness < -PROBABILITY_SLACK || objectness > 1 + PROBABILITY_SLACK)) continue;
+      throw new UnsupportedError(
+        `Detector: the output ${told} has ${objectness} for the objectness of a box, which is no probability; expected decoded boxes [N, boxes, 5 + classes], as a YOLOv5 gives them (a YOLOv8 or newer gives [N, 4 + classes, boxes])`,
+      );
+    }
+    return floats;
   }
 }
 
