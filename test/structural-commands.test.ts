@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromFloat32 } from '../src/core/float16.ts';
 import { Generator } from '../src/core/random.ts';
 import { Tensor } from '../src/core/tensor.ts';
 import { attr, type Value } from '../src/ir/index.ts';
@@ -95,6 +96,21 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const parameters = (name: string): number => profile(readModel(at(name)), { zeros: false }).totals.parameters;
 
 describe('secateur shrink', () => {
+  it('takes models of half precision', async () => {
+    writeNetwork(at('half.onnx'));
+    const graph = readModel(at('half.onnx'));
+    for (const value of graph.values) {
+      if (value.initializer?.dtype === 'float32')
+        value.initializer = fromFloat32(value.initializer, 'float16');
+      if (value.type?.kind === 'tensor' && value.type.dtype === 'float32')
+        value.type = { ...value.type, dtype: 'float16' };
+    }
+    writeModel(graph, at('half.onnx'), { force: true });
+    const { verification, file } = await json('shrink FOLDER/half.onnx -o FOLDER/half-cut.onnx --ratio 0.5');
+    expect(verification.equal).toBe(true);
+    expect(file.maxDifference).toBeLessThan(1e-2);
+  });
+
   it('cuts every layer but the output, proves it, and writes what it says', async () => {
     const found = await json('shrink FOLDER/net.onnx -o FOLDER/half.onnx --ratio 0.5 --threads 1');
     expect(

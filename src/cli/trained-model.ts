@@ -1,4 +1,5 @@
 import { EngineError } from '../core/errors.ts';
+import { isPlainFloat, toFloat32 } from '../core/float16.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { DataLoader, type Dataset } from '../data/index.ts';
 import { serializeOnnx } from '../io/index.ts';
@@ -129,6 +130,7 @@ export function gap(a: Tensor, b: Tensor): number {
   const { max, notComparable } = differenceOf(new Map([['output', a]]), new Map([['output', b]]));
   if (notComparable > 0) return Number.POSITIVE_INFINITY;
   // One by one: outputs may have more elements than a call takes arguments.
-  const size = a.toNumbers().reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+  const numbers = isPlainFloat(a.dtype) && a.dtype !== 'float64' ? toFloat32(a) : a;
+  const size = numbers.toNumbers().reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
   return max / size;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DType } from './dtype.ts';
 import { ArgumentError } from './errors.ts';
-import { fromFloat32, toFloat32 } from './float16.ts';
+import { fromFloat32, isPlainFloat, roundedTo, toFloat32 } from './float16.ts';
 import { Tensor } from './tensor.ts';
 
 const bitsOf = (dtype: DType, patterns: number[]): Tensor =>
@@ -107,5 +107,26 @@ describe('fromFloat32', () => {
     expect(patterns('int64', 2.9, -2.9)).toEqual([2, -2]);
     expect(patterns('int8', 2.9, -2.9)).toEqual([2, -2]);
     expect(patterns('bool', 0, 0.5)).toEqual([0, 1]);
+  });
+});
+
+describe('roundedTo', () => {
+  it('gives the nearest number of a dtype, halves to even', () => {
+    expect(roundedTo(0.1, 'float64')).toBe(0.1);
+    expect(roundedTo(0.1, 'float32')).toBe(Math.fround(0.1));
+    expect(roundedTo(2049, 'float16')).toBe(2048);
+    expect(roundedTo(1e6, 'float16')).toBe(Number.POSITIVE_INFINITY);
+    expect(roundedTo(257, 'bfloat16')).toBe(256);
+    expect(roundedTo(-0.3, 'float8e4m3fn')).toBe(-0.3125);
+  });
+
+  it('is for dtypes of plain numbers', () => {
+    expect((['float16', 'float64', 'float8e5m2'] as const).map(isPlainFloat)).toEqual([true, true, true]);
+    expect((['float8e8m0', 'float4e2m1', 'int8', 'bool'] as const).map(isPlainFloat)).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 });

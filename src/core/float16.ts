@@ -25,6 +25,10 @@ type SmallFloatName = keyof typeof SMALL_FLOATS;
 
 const isSmallFloat = (dtype: DType): dtype is SmallFloatName => dtype in SMALL_FLOATS;
 
+/** True for the floating-point dtypes that have numbers as float32 has: not for packed ones, nor for those of powers of two alone. */
+export const isPlainFloat = (dtype: DType): boolean =>
+  dtype === 'float32' || dtype === 'float64' || isSmallFloat(dtype);
+
 const tables = new Map<SmallFloatName, Float32Array>();
 
 /** The value of every bit pattern, made at first use: looking up is far faster than computing. */
@@ -106,6 +110,12 @@ function toBits(value: number, { exponentBits, mantissaBits, bias, special }: Sm
   const most = special === 'ieee' ? ieeeTop : special === 'top-nan' ? signBit - 1 : signBit;
   if (!(pattern < most)) return nan ?? sign | ieeeTop;
   return special === 'negative-zero-nan' && pattern === 0 ? 0 : sign | pattern;
+}
+
+/** A number as an element of a floating-point dtype: the nearest one there is, halves to even. */
+export function roundedTo(value: number, dtype: DType): number {
+  if (dtype === 'float64') return value;
+  return isSmallFloat(dtype) ? tableOf(dtype)[toBits(value, SMALL_FLOATS[dtype])]! : Math.fround(value);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { toFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Node } from '../ir/index.ts';
 import { inferredWith } from './broadcast.ts';
@@ -83,7 +84,10 @@ export const CONSTANT: readonly Operator[] = withRules(
     entry('ConstantOfShape', 9, 'A tensor filled with one value.', constantOfShape, {
       grad: notDifferentiable,
       shapeInput: 0,
-      fills: (node) => node.tensor('value')?.toNumbers()[0] ?? 0,
+      fills: (node) => {
+        const value = node.tensor('value');
+        return value ? toFloat32(value).float32[0]! : 0;
+      },
     }),
     entry('Range', 11, 'Numbers from start to limit in steps of delta.', range, {
       grad: notDifferentiable,

@@ -1,4 +1,5 @@
 import { type DType, dtypeInfo } from '../core/dtype.ts';
+import { isPlainFloat, roundedTo } from '../core/float16.ts';
 import { staticShape } from '../ir/index.ts';
 import { broadcastOffsets, followedSizes, pick } from './broadcast.ts';
 import type { Inferred, Known } from './operator.ts';
@@ -25,7 +26,7 @@ export const isInteger = (dtype: DType): boolean => {
 export function settle(value: number, dtype: DType): Known {
   const { kind, bits } = dtypeInfo(dtype);
   if (kind === 'bool') return value === 0 ? 0 : 1;
-  if (kind === 'float') return bits === 64 ? value : bits === 32 ? Math.fround(value) : null;
+  if (kind === 'float') return isPlainFloat(dtype) ? roundedTo(value, dtype) : null;
   if (!isInteger(dtype) || !Number.isFinite(value)) return null;
   const whole = Math.trunc(value) + 0;
   const most = 2 ** (kind === 'int' ? bits - 1 : bits);

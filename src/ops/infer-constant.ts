@@ -1,4 +1,5 @@
 import { dtypeInfo } from '../core/dtype.ts';
+import { isPlainFloat, toFloat32 } from '../core/float16.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Inferred } from './operator.ts';
 
@@ -14,8 +15,12 @@ const MOST_KNOWN_FLOATS = 64;
 /** What is known of a constant: small integer, boolean and float tensors with their elements. */
 export function inferredOf(tensor: Tensor): Inferred {
   const { kind, bits } = dtypeInfo(tensor.dtype);
-  const readable = kind !== 'string' && kind !== 'complex' && bits >= 8 && (kind !== 'float' || bits >= 32);
+  const readable =
+    kind === 'float' ? isPlainFloat(tensor.dtype) : kind !== 'string' && kind !== 'complex' && bits >= 8;
   const base = { dtype: tensor.dtype, shape: tensor.shape };
   const most = kind === 'float' ? MOST_KNOWN_FLOATS : MOST_KNOWN;
-  return readable && tensor.size <= most ? { ...base, known: tensor.toNumbers() } : base;
+  if (!readable || tensor.size > most) return base;
+  // Halves are held as bits.
+  const plain = kind === 'float' && bits < 32 ? toFloat32(tensor) : tensor;
+  return { ...base, known: plain.toNumbers() };
 }

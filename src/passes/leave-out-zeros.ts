@@ -1,3 +1,5 @@
+import { isPlainFloat, toFloat32 } from '../core/float16.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Graph, Node, Value } from '../ir/index.ts';
 import { allNodes, findOperator, type Operator } from '../ops/index.ts';
 import type { PassResult } from './pass.ts';
@@ -21,19 +23,22 @@ export function leaveOutZeros(graph: Graph): PassResult {
   return { graph, modified };
 }
 
+/** Only a tensor of one element is looked at: a large one is a weight. */
+const isOneZero = (tensor: Tensor): boolean =>
+  tensor.size === 1 && isPlainFloat(tensor.dtype) && toFloat32(tensor).float32[0] === 0;
+
 /** True where all elements of a value are known to be 0: one number, filled in, and moved about. */
 function isZero(value: Value): boolean {
   for (let at: Value | null | undefined = value; at; ) {
     const tensor = at.initializer;
-    // A large tensor is a weight.
-    if (tensor) return tensor.size === 1 && tensor.toNumbers()[0] === 0;
+    if (tensor) return isOneZero(tensor);
     const producer: Node | null = at.producer;
     if (!producer) return false;
     const operator: Operator | undefined = findOperator(producer.domain, producer.opType);
     if (!operator) return false;
     if (operator.fills) return operator.fills(producer) === 0;
     const constant = operator.constant?.(producer);
-    if (constant) return constant.size === 1 && constant.toNumbers()[0] === 0;
+    if (constant) return isOneZero(constant);
     if (!operator.picks && !operator.reshapes && !operator.alias) return false;
     at = producer.inputs[0];
   }

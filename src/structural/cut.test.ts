@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DTYPES } from '../core/dtype.ts';
 import { StructuralError } from '../core/errors.ts';
+import { toFloat32 } from '../core/float16.ts';
 import { Generator } from '../core/random.ts';
 import { Tensor } from '../core/tensor.ts';
 import { attr, type Graph, type Value } from '../ir/index.ts';
@@ -134,6 +135,22 @@ describe('cutChannels', () => {
     expect(cut.notes).toEqual([
       "Cast 'Cast_output_0': is computed from a size that was cut; its value stays 6",
     ]);
+  });
+
+  it.each(['float16', 'bfloat16'] as const)('keeps such numbers of %s, too', (dtype) => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', [1, 5, 4]);
+    const k = b.op('MatMul', [x, weight(b, 4, 6)]);
+    const width = b.op('Gather', [b.op('Shape', [k]), b.constant(Tensor.int64(2))]);
+    const cast = b.op('Cast', [width], { attributes: { to: attr.int(DTYPES[dtype].onnx) } });
+    const root = b.op('Cast', [b.op('Sqrt', [cast])], { attributes: { to: attr.int(DTYPES.float32.onnx) } });
+    b.output(b.op('Div', [b.op('MatMul', [k, weight(b, 6, 2)]), root]), 'y');
+    const { cut } = cutFirst(b.graph);
+    expect(cut.notes).toEqual([
+      `Cast '${cast.name}': is computed from a size that was cut; its value stays 6`,
+    ]);
+    const kept = cut.graph.value(`${cast.name}_kept`).initializer!;
+    expect([kept.dtype, ...toFloat32(kept).float32]).toEqual([dtype, 6]);
   });
 
   it('leaves what it does not touch the sizes that it had, though they are computed from some that are cut', async () => {

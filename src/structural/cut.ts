@@ -1,5 +1,6 @@
 import { type DType, dtypeInfo } from '../core/dtype.ts';
 import { StructuralError } from '../core/errors.ts';
+import { fromFloat32 } from '../core/float16.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
   type Attribute,
@@ -216,15 +217,10 @@ class CutRun {
     if (numbers.length !== was.known.length || was.known.every((element, at) => element === now.known?.[at]))
       return;
     const shape = staticShape(was.shape) ?? [];
-    if (was.dtype !== 'float32' && was.dtype !== 'float64') {
-      throw new StructuralError(
-        `${node.label}: computes ${was.dtype} numbers from sizes that are cut; export the model with these folded into constants`,
-      );
-    }
     const tensor =
-      was.dtype === 'float32'
-        ? new Tensor('float32', shape, Float32Array.from(numbers))
-        : new Tensor('float64', shape, Float64Array.from(numbers));
+      was.dtype === 'float64'
+        ? new Tensor('float64', shape, Float64Array.from(numbers))
+        : fromFloat32(new Tensor('float32', shape, Float32Array.from(numbers)), was.dtype);
     const { graph } = after;
     const constant = graph.addInitializer(graph.freshName(`${after.name}_kept`), tensor);
     this.#inference.set(constant, { dtype: was.dtype, shape, known: numbers });
