@@ -97,16 +97,18 @@ const parameters = (name: string): number => profile(readModel(at(name)), { zero
 
 describe('secateur shrink', () => {
   it('takes models of half precision', async () => {
-    writeNetwork(at('half.onnx'));
-    const graph = readModel(at('half.onnx'));
+    writeNetwork(at('float16.onnx'));
+    const graph = readModel(at('float16.onnx'));
     for (const value of graph.values) {
       if (value.initializer?.dtype === 'float32')
         value.initializer = fromFloat32(value.initializer, 'float16');
       if (value.type?.kind === 'tensor' && value.type.dtype === 'float32')
         value.type = { ...value.type, dtype: 'float16' };
     }
-    writeModel(graph, at('half.onnx'), { force: true });
-    const { verification, file } = await json('shrink FOLDER/half.onnx -o FOLDER/half-cut.onnx --ratio 0.5');
+    writeModel(graph, at('float16.onnx'), { force: true });
+    const { verification, file } = await json(
+      'shrink FOLDER/float16.onnx -o FOLDER/float16-cut.onnx --ratio 0.5',
+    );
     expect(verification.equal).toBe(true);
     expect(file.maxDifference).toBeLessThan(1e-2);
   });

@@ -137,6 +137,25 @@ describe('makePlan', () => {
     ]);
   });
 
+  it('names layers whose weights are computed in the graph, and none whose weights are data', () => {
+    const builder = new GraphBuilder();
+    const generator = new Generator(6);
+    const x = builder.input('x', 'float32', [1, 3, 4, 4]);
+    const whole = builder.constant(new Tensor('int8', [6, 3, 1, 1], new Int8Array(18).fill(3)), 'q');
+    const scale = builder.constant(Tensor.of(Float32Array.of(0.5), []), 'scale');
+    const weight = builder.op('DequantizeLinear', [whole, scale], { name: '/dq' });
+    const a = builder.op('Conv', [x, weight], { name: '/a/Conv' });
+    const b = convolution(builder, generator, a, 'b', [4, 6, 1, 1]);
+    builder.output(builder.op('MatMul', [b, b]), 'y');
+    expect(planOf(grouped(builder.graph)).kept).toEqual([
+      { layer: 'b', why: expect.stringContaining("reaches the output 'y'") },
+      {
+        layer: '/a/Conv',
+        why: "its weight is computed by DequantizeLinear '/dq', and only constants can be cut; prune a model before it is quantized",
+      },
+    ]);
+  });
+
   it('tells channels by several layers where no layer has all of them', () => {
     const groups = grouped(partNet());
     expect(groups.groups.map(({ layers, units }) => [layers, units.length])).toEqual([

@@ -1,5 +1,5 @@
-import { staticShape } from '../ir/index.ts';
-import { layerOf } from '../ops/index.ts';
+import { readBy, staticShape, type Value } from '../ir/index.ts';
+import { findOperator, layerOf } from '../ops/index.ts';
 import { layerName } from './analyze.ts';
 import { costOf, type ModelCost } from './cost.ts';
 import type { Coupling } from './coupling.ts';
@@ -124,7 +124,7 @@ export function makePlan(groups: ChannelGroups, decision: Decision, facts: PlanF
         ...(facts.scores ? { scores: units.map((unit) => shortened(facts.scores![unit]!)) } : {}),
       })),
     ),
-    kept: [...keptLayers(decision), ...notFollowed(groups.coupling)],
+    kept: [...keptLayers(decision), ...notFollowed(groups.coupling), ...ofComputedWeights(groups.coupling)],
   };
 }
 
@@ -238,6 +238,33 @@ function notFollowed({ notFollowed: nodes, nameOf }: Coupling): Plan['kept'] {
     const value = weight && node.inputs[weight.input];
     return value ? [{ layer: layerName(nameOf(value), node), why: `${node.label}: ${why}` }] : [];
   });
+}
+
+/** Layers whose weights are computed of constants in the graph itself, as a quantized model's are: they are no parameters, and make no channels of their own. */
+function ofComputedWeights({ graph, notFollowed: left }: Coupling): Plan['kept'] {
+  const notFollowed = new Set(left.map(({ node }) => node));
+  return graph.nodes.flatMap((node) => {
+    const weight = findOperator(node.domain, node.opType)?.weightedSum ? node.inputs[1] : null;
+    if (!weight?.producer || notFollowed.has(node) || layerOf(node) !== null || !isOfConstants(weight))
+      return [];
+    return [
+      {
+        layer: node.name || node.output().name,
+        why: `its weight is computed by ${weight.producer.label}, and only constants can be cut; prune a model before it is quantized`,
+      },
+    ];
+  });
+}
+
+/** True where nothing that the graph is given goes into a value. */
+function isOfConstants(value: Value): boolean {
+  const seen = new Set<Value>([value]);
+  for (const at of seen) {
+    if (at.initializer) continue;
+    if (!at.producer) return false;
+    for (const input of readBy(at.producer)) seen.add(input);
+  }
+  return true;
 }
 
 /** The options as JSON has them. */
